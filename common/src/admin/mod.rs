@@ -1,0 +1,333 @@
+//! What `principal` and the daemon say to each other over `<state>/admin.sock`.
+//!
+//! Both begin with a greeting, [`Hello`] and [`Welcome`]; after that every [`Request`] has one [`Response`], but for
+//! [`Request::List`], which may have several [`Response::Listed`] before its [`Response::Done`]. Each message is a frame:
+//! its length in four octets, big-endian, and that many octets of JSON. Unknown fields are refused: whoever sends one
+//! expects something of it.
+
+mod frame;
+mod octets;
+mod principal;
+mod settings;
+
+use serde::{Deserialize, Serialize};
+
+pub use frame::{FrameError, MAX_FRAME, read_frame, write_frame};
+pub use octets::{HexOctets, Password};
+pub use principal::{ImportRecord, ImportRecordError, KeyInfo, PrincipalInfo, Span, Time};
+pub use settings::{Deadline, DeadlineError, Limit, LimitError, Settings, Switch, YesNo, YesNoError};
+
+/// The version of this protocol. Both ends have to speak the same.
+pub const PROTOCOL: u32 = 1;
+
+/// The socket's name in the state directory.
+pub const SOCKET: &str = "admin.sock";
+
+/// The most principals in one [`Request::Import`] or [`Response::Listed`].
+pub const MAX_BATCH: usize = 1000;
+
+/// The client's greeting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Hello {
+    /// [`PROTOCOL`].
+    pub protocol: u32,
+    /// The program and its version, for the log.
+    pub program: String,
+}
+
+/// The daemon's greeting. A client that is not welcome gets [`Response::Refused`] instead of answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Welcome {
+    /// [`PROTOCOL`].
+    pub protocol: u32,
+    /// The program and its version.
+    pub program: String,
+    /// The realm that is administered.
+    pub realm: String,
+}
+
+/// What an administrator asks for. Names are as people type them: escaped, with or without the realm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Request {
+    /// A new principal.
+    Add(NewPrincipal),
+    /// Every principal, or those whose name or alias matches.
+    List {
+        /// A pattern with `*`, `?` and `[…]`, of names without the realm.
+        glob: Option<String>,
+    },
+    /// One principal.
+    Show {
+        /// Its name or alias.
+        name: String,
+    },
+    /// Other attributes, times and limits.
+    Set {
+        /// The principal.
+        name: String,
+        /// What is to change; the rest stays.
+        settings: Settings,
+    },
+    /// A new password.
+    Password {
+        /// The principal.
+        name: String,
+        /// The password.
+        password: Password,
+        /// What to make keys for; absent, what the realm makes keys for.
+        enctypes: Option<Vec<String>>,
+    },
+    /// A new random key.
+    Rotate {
+        /// The principal.
+        name: String,
+        /// Whether the keys up to now stay valid.
+        keep: bool,
+        /// What to make keys for; absent, what the realm makes keys for.
+        enctypes: Option<Vec<String>>,
+    },
+    /// No more tickets for it or to it.
+    Lock {
+        /// The principal.
+        name: String,
+    },
+    /// Tickets again.
+    Unlock {
+        /// The principal.
+        name: String,
+    },
+    /// Another name. Its keys stay good.
+    Rename {
+        /// The principal.
+        name: String,
+        /// Its name from now on.
+        to: String,
+    },
+    /// One more name.
+    Alias {
+        /// The principal.
+        name: String,
+        /// The other name.
+        alias: String,
+    },
+    /// One name less.
+    Unalias {
+        /// The principal.
+        name: String,
+        /// The other name.
+        alias: String,
+    },
+    /// The principal is to be no more.
+    Remove {
+        /// The principal.
+        name: String,
+    },
+    /// The current keys, for a keytab.
+    Keytab {
+        /// The principals.
+        names: Vec<String>,
+        /// Whether to make new random keys first.
+        rotate: bool,
+    },
+    /// Many new principals, at most [`MAX_BATCH`]. Each is added or refused by itself.
+    Import {
+        /// The principals.
+        principals: Vec<NewPrincipal>,
+    },
+    /// Apply a changed realm.toml.
+    Reload,
+}
+
+/// A principal to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct NewPrincipal {
+    /// Its name.
+    pub name: String,
+    /// Its keys.
+    pub keys: NewKeys,
+    /// What to make keys for, by name; absent, what the realm makes keys for. Meaningless with [`NewKeys::Given`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enctypes: Option<Vec<String>>,
+    /// What sets it apart.
+    #[serde(default)]
+    pub settings: Settings,
+}
+
+/// Where a principal's keys come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NewKeys {
+    /// From a password.
+    Password(Password),
+    /// At random.
+    Random,
+    /// Made elsewhere.
+    Given(Vec<GivenKey>),
+}
+
+/// A key that was made elsewhere, or is to be used elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct GivenKey {
+    /// Its enctype, by name.
+    pub enctype: String,
+    /// Its version, 1 or more.
+    pub kvno: u32,
+    /// The key, in hexadecimal digits.
+    pub key: HexOctets,
+    /// The salt, if it was made from a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
+}
+
+/// What the daemon answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Response {
+    /// It is done, and durable.
+    Done,
+    /// It is done, and durable; the principal is now this.
+    Principal(Box<PrincipalInfo>),
+    /// Some principals; more may follow until [`Response::Done`].
+    Listed(Vec<PrincipalInfo>),
+    /// Keys for a keytab.
+    Keys(Vec<KeytabKey>),
+    /// What became of an import. What is not refused is durable.
+    Imported {
+        /// How many were added.
+        added: usize,
+        /// Which were not, and why.
+        refused: Vec<RefusedImport>,
+    },
+    /// What became of a changed realm.toml.
+    Reloaded {
+        /// What an operator should know: warnings, and what needs a restart.
+        notes: Vec<String>,
+    },
+    /// It was not done, and nothing was changed.
+    Refused {
+        /// Whose fault it is.
+        reason: Reason,
+        /// What was asked, what is wrong, what to do.
+        message: String,
+    },
+}
+
+/// One principal of an import that was not added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RefusedImport {
+    /// Its place in the request, from 0.
+    pub at: usize,
+    /// Why.
+    pub message: String,
+}
+
+/// A key for a keytab.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct KeytabKey {
+    /// The principal, with its realm, under the name that was asked for.
+    pub principal: String,
+    /// The key.
+    pub key: GivenKey,
+}
+
+/// Whose fault it is that something was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// The caller is not permitted.
+    NotPermitted,
+    /// There is no such principal.
+    NotFound,
+    /// The name is taken.
+    Taken,
+    /// Somebody else was faster.
+    Conflict,
+    /// What was asked makes no sense.
+    Invalid,
+    /// The realm cannot do without it.
+    Protected,
+    /// The daemon cannot, just now.
+    Unavailable,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::KerberosTime;
+
+    fn json(value: &impl Serialize) -> String {
+        serde_json::to_string(value).unwrap()
+    }
+
+    #[test]
+    fn messages_look_as_documented() {
+        let add = Request::Add(NewPrincipal {
+            name: "alice".into(),
+            keys: NewKeys::Password(Password::new("secret".into())),
+            enctypes: None,
+            settings: Settings {
+                expires: Some(Deadline::At(KerberosTime(0))),
+                max_life: Some(Limit::At(core::time::Duration::from_secs(3600))),
+                preauth: Some(YesNo::No),
+                ..Settings::default()
+            },
+        });
+        let text = r#"{"add":{"name":"alice","keys":{"password":"secret"},"settings":{"expires":"1970-01-01T00:00:00Z","max-life":"1h","preauth":false}}}"#;
+        assert_eq!(json(&add), text);
+        assert_eq!(serde_json::from_str::<Request>(text).unwrap(), add);
+        assert_eq!(json(&Request::Reload), r#""reload""#);
+        assert_eq!(json(&Response::Done), r#""done""#);
+        assert_eq!(
+            json(&Response::Refused {
+                reason: Reason::NotFound,
+                message: "no bob".into()
+            }),
+            r#"{"refused":{"reason":"not-found","message":"no bob"}}"#
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        for text in [
+            r#""stop""#,
+            r#"{"show":{"name":"a","all":true}}"#,
+            r#"{"add":{"name":"a","keys":"random","colour":1}}"#,
+            r#"{"set":{"name":"a","settings":{"colour":1}}}"#,
+            r#"{"add":{"name":"a","keys":{"given":[{"enctype":"aes256-cts","kvno":1,"key":"0g"}]}}}"#,
+            r#"{"set":{"name":"a","settings":{"expires":"tomorrow"}}}"#,
+        ] {
+            assert!(serde_json::from_str::<Request>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_secret_is_printed() {
+        let key = GivenKey {
+            enctype: "aes256-cts".into(),
+            kvno: 1,
+            key: HexOctets::new(vec![0xab; 32]),
+            salt: None,
+        };
+        let add = NewPrincipal {
+            name: "a".into(),
+            keys: NewKeys::Given(vec![key]),
+            enctypes: None,
+            settings: Settings::default(),
+        };
+        let printed = format!("{add:?} {:?}", NewKeys::Password(Password::new("secret".into())));
+        assert!(
+            !printed.contains("171") && !printed.contains("abab") && !printed.contains("secret"),
+            "{printed}"
+        );
+    }
+}
