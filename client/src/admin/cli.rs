@@ -1,0 +1,317 @@
+//! What may be typed.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use tessera_common::admin::{Deadline, Limit, Settings, YesNo};
+use tessera_common::crypto::EncType;
+
+/// Administers the principals of a realm, over the socket of its daemon.
+///
+/// Run it as root or as the daemon's user. Names without a realm belong to the daemon's.
+#[derive(Debug, Parser)]
+#[command(name = "principal", version, max_term_width = 100)]
+pub(super) struct Cli {
+    /// The realm's configuration, which says where the daemon's socket is
+    #[arg(long, value_name = "FILE", default_value = "realm.toml", global = true)]
+    pub(super) config: PathBuf,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+impl Cli {
+    /// Reads a command line, the program's name first.
+    pub(super) fn read<I>(words: I) -> Result<Self, clap::Error>
+    where
+        I: IntoIterator,
+        I::Item: Into<OsString> + Clone,
+    {
+        let cli = Self::try_parse_from(words)?;
+        match &cli.command {
+            Command::Set { settings, .. } if Settings::from(&**settings) == Settings::default() => {
+                let nothing = "nothing to set: name at least one setting, as in --max-life 5h";
+                Err(Self::command().error(ErrorKind::MissingRequiredArgument, nothing))
+            }
+            _ => Ok(cli),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Add a principal
+    Add {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        password: PasswordSource,
+        /// Make random keys instead of keys from a password
+        #[arg(long, conflicts_with = "password_file")]
+        random_key: bool,
+        /// Let anybody have tickets encrypted in its key, without proof
+        #[arg(long)]
+        no_preauth: bool,
+        /// Make keys for these enctypes, best first, instead of the realm's
+        #[arg(long, value_name = "ENCTYPE,…", value_delimiter = ',', value_parser = enctype)]
+        enctypes: Option<Vec<EncType>>,
+    },
+    /// List principals
+    List {
+        /// Only those with a name or alias that matches, as in 'host/*'
+        glob: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one principal
+    Show {
+        /// Its name, or an alias
+        name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change a principal's times, limits and attributes
+    Set {
+        /// Its name, or an alias
+        name: String,
+        #[command(flatten)]
+        settings: Box<SettingsArgs>,
+    },
+    /// Give a principal a new password
+    Password {
+        /// Its name, or an alias
+        name: String,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Give a principal new random keys
+    Rotate {
+        /// Its name, or an alias
+        name: String,
+        /// Let tickets under the keys up to now stay good
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Give a principal no more tickets, nor anybody tickets to it
+    Lock {
+        /// Its name, or an alias
+        name: String,
+    },
+    /// Take a lock away
+    Unlock {
+        /// Its name, or an alias
+        name: String,
+    },
+    /// Give a principal another name
+    Rename {
+        /// Its name, or an alias
+        old: String,
+        /// Its name from now on
+        new: String,
+    },
+    /// Give a principal one more name
+    Alias {
+        /// Its name, or an alias
+        name: String,
+        /// The other name
+        alias: String,
+        /// Take that name away
+        #[arg(long)]
+        remove: bool,
+    },
+    /// Remove a principal
+    Remove {
+        /// Its name, or an alias
+        name: String,
+    },
+    /// Write principals' current keys into a keytab
+    Keytab {
+        /// Their names or aliases; the keytab has the keys under these
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// The keytab. Entries that it has stay in it
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+        /// Make new random keys first
+        #[arg(long)]
+        rotate: bool,
+    },
+    /// Add many principals
+    Import {
+        /// One JSON object on each line; - for the standard input
+        file: PathBuf,
+    },
+    /// Apply a changed realm.toml
+    Reload,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PasswordSource {
+    /// Read the password from this file's first line; - for the standard input. Without it, it is asked for
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+impl PasswordSource {
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.password_file.as_deref()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SettingsArgs {
+    /// No tickets from then on: RFC 3339, or from now, as in +90d; or never
+    #[arg(long, value_name = "TIME")]
+    expires: Option<Deadline>,
+    /// No tickets from then on until the password is changed; or never
+    #[arg(long, value_name = "TIME")]
+    password_expires: Option<Deadline>,
+    /// The longest life of its tickets and of tickets to it, as in 10h; realm for the realm's
+    #[arg(long, value_name = "SPAN")]
+    max_life: Option<Limit>,
+    /// The longest time that they can be renewed for; realm for the realm's
+    #[arg(long, value_name = "SPAN")]
+    max_renew: Option<Limit>,
+    /// No tickets until the password is changed
+    #[arg(long, value_name = "yes|no", num_args = 0..=1, default_missing_value = "yes")]
+    must_change_password: Option<YesNo>,
+    /// Proof of who it is before it gets tickets
+    #[arg(long, value_name = "yes|no")]
+    preauth: Option<YesNo>,
+    /// Tickets to it
+    #[arg(long, value_name = "yes|no")]
+    service: Option<YesNo>,
+    /// Forwardable tickets for it and to it
+    #[arg(long, value_name = "yes|no")]
+    forwardable: Option<YesNo>,
+    /// Proxiable tickets
+    #[arg(long, value_name = "yes|no")]
+    proxiable: Option<YesNo>,
+    /// Renewable tickets
+    #[arg(long, value_name = "yes|no")]
+    renewable: Option<YesNo>,
+    /// Postdated tickets
+    #[arg(long, value_name = "yes|no")]
+    postdateable: Option<YesNo>,
+    /// User-to-user tickets to it
+    #[arg(long, value_name = "yes|no")]
+    user_to_user: Option<YesNo>,
+    /// Tickets to it for a ticket-granting ticket, not only for a login
+    #[arg(long, value_name = "yes|no")]
+    tgt_based: Option<YesNo>,
+    /// Tickets to it only for clients that proved who they are
+    #[arg(long, value_name = "yes|no")]
+    require_preauth: Option<YesNo>,
+    /// Tell clients that it is trusted with delegated credentials
+    #[arg(long, value_name = "yes|no")]
+    ok_as_delegate: Option<YesNo>,
+}
+
+impl From<&SettingsArgs> for Settings {
+    fn from(args: &SettingsArgs) -> Self {
+        Self {
+            expires: args.expires,
+            password_expires: args.password_expires,
+            max_life: args.max_life,
+            max_renew: args.max_renew,
+            must_change_password: args.must_change_password,
+            preauth: args.preauth,
+            service: args.service,
+            forwardable: args.forwardable,
+            proxiable: args.proxiable,
+            renewable: args.renewable,
+            postdateable: args.postdateable,
+            user_to_user: args.user_to_user,
+            tgt_based: args.tgt_based,
+            require_preauth: args.require_preauth,
+            ok_as_delegate: args.ok_as_delegate,
+        }
+    }
+}
+
+fn enctype(name: &str) -> Result<EncType, String> {
+    EncType::from_name(name).ok_or_else(|| {
+        let names: Vec<_> = EncType::ALL.iter().map(|etype| etype.name()).collect();
+        format!("the enctypes are {}", names.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        let words = core::iter::once("principal").chain(line.split_whitespace());
+        Cli::read(words).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn the_parser_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_is_set_by_its_own_flag() {
+        for (flag, json) in [
+            ("--expires never", r#"{"expires":"never"}"#),
+            ("--expires 2027-01-31", r#"{"expires":"2027-01-31T00:00:00Z"}"#),
+            ("--password-expires +90d", r#"{"password-expires":"+90d"}"#),
+            ("--max-life 5m30s", r#"{"max-life":"5m30s"}"#),
+            ("--max-renew realm", r#"{"max-renew":"realm"}"#),
+            ("--must-change-password", r#"{"must-change-password":true}"#),
+            ("--must-change-password no", r#"{"must-change-password":false}"#),
+            ("--preauth no", r#"{"preauth":false}"#),
+            ("--service yes", r#"{"service":true}"#),
+            ("--forwardable no", r#"{"forwardable":false}"#),
+            ("--proxiable no", r#"{"proxiable":false}"#),
+            ("--renewable no", r#"{"renewable":false}"#),
+            ("--postdateable no", r#"{"postdateable":false}"#),
+            ("--user-to-user no", r#"{"user-to-user":false}"#),
+            ("--tgt-based no", r#"{"tgt-based":false}"#),
+            ("--require-preauth yes", r#"{"require-preauth":true}"#),
+            ("--ok-as-delegate yes", r#"{"ok-as-delegate":true}"#),
+        ] {
+            let Ok(Command::Set { name, settings }) = parse(&format!("set alice {flag}")) else {
+                panic!("{flag}")
+            };
+            assert_eq!(name, "alice");
+            assert_eq!(serde_json::to_string(&Settings::from(&*settings)).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_refused() {
+        for (line, kind) in [
+            ("", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+            ("add", ErrorKind::MissingRequiredArgument),
+            ("add a --random-key --password-file -", ErrorKind::ArgumentConflict),
+            ("add a --enctypes des-cbc-crc", ErrorKind::ValueValidation),
+            ("set a", ErrorKind::MissingRequiredArgument),
+            ("set a --preauth maybe", ErrorKind::ValueValidation),
+            ("set a --expires tomorrow", ErrorKind::ValueValidation),
+            ("set a --max-life 10", ErrorKind::ValueValidation),
+            ("keytab --output x", ErrorKind::MissingRequiredArgument),
+            ("keytab a", ErrorKind::MissingRequiredArgument),
+            ("rename a", ErrorKind::MissingRequiredArgument),
+            ("explain a", ErrorKind::InvalidSubcommand),
+            ("list --all", ErrorKind::UnknownArgument),
+        ] {
+            assert_eq!(parse(line).unwrap_err().kind(), kind, "{line}");
+        }
+    }
+
+    #[test]
+    fn enctypes_go_by_any_of_their_names() {
+        let Ok(Command::Add { enctypes, .. }) = parse("add a --enctypes aes256-sha2,aes128-cts") else {
+            panic!()
+        };
+        let enctypes = enctypes.unwrap();
+        assert_eq!(
+            enctypes,
+            [EncType::Aes256CtsHmacSha384_192, EncType::Aes128CtsHmacSha1_96]
+        );
+    }
+}

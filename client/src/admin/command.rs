@@ -1,0 +1,262 @@
+//! What each command asks of the daemon, and what it says when that is done.
+
+use core::fmt;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use tessera_common::admin::{NewKeys, NewPrincipal, Request, Response, Settings, YesNo};
+use tessera_common::crypto::EncType;
+
+use super::cli::Command;
+use super::connection::Connection;
+use super::keytab::Output;
+use super::render::{List, Look, printable, show};
+use super::{AdminError, complain, import, password};
+use crate::system;
+
+/// Somebody who types commands.
+pub(super) struct Administrator<S, W> {
+    daemon: Connection<S>,
+    out: W,
+    look: Look,
+}
+
+/// What became of a command that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// All of it is done.
+    Done,
+    /// Some of what it was to do was refused, and that was said.
+    SomeRefused,
+}
+
+/// A principal after a change.
+struct Changed {
+    name: String,
+    kvno: Option<u32>,
+}
+
+impl<S: Read + Write, W: Write> Administrator<S, W> {
+    pub(super) const fn new(daemon: Connection<S>, out: W, look: Look) -> Self {
+        Self { daemon, out, look }
+    }
+
+    pub(super) fn run(mut self, command: Command) -> Result<Outcome, AdminError> {
+        match command {
+            Command::Add {
+                name,
+                password,
+                random_key,
+                no_preauth,
+                enctypes,
+            } => {
+                let keys = if random_key {
+                    NewKeys::Random
+                } else {
+                    NewKeys::Password(password::obtain(&self.daemon.full(&name), password.file())?)
+                };
+                self.add(name, keys, no_preauth, enctypes)?;
+            }
+            Command::List { glob, json: false } => self.list(glob)?,
+            Command::List { glob, json: true } => self.list_json(glob)?,
+            Command::Show { name, json } => self.show(name, json)?,
+            Command::Set { name, settings } => {
+                let settings = Settings::from(&*settings);
+                let changed = self.change(&name, |name| Request::Set { name, settings })?;
+                self.say(format_args!("changed {}", changed.name))?;
+            }
+            Command::Password { name, password } => {
+                let password = password::obtain(&self.daemon.full(&name), password.file())?;
+                let changed = self.change(&name, |name| Request::Password {
+                    name,
+                    password,
+                    enctypes: None,
+                })?;
+                self.say(format_args!("new password of {changed}"))?;
+            }
+            Command::Rotate { name, keep } => {
+                let changed = self.change(&name, |name| Request::Rotate {
+                    name,
+                    keep,
+                    enctypes: None,
+                })?;
+                self.say(format_args!("new keys of {changed}"))?;
+            }
+            Command::Lock { name } => {
+                let changed = self.change(&name, |name| Request::Lock { name })?;
+                self.say(format_args!("locked {}", changed.name))?;
+            }
+            Command::Unlock { name } => {
+                let changed = self.change(&name, |name| Request::Unlock { name })?;
+                self.say(format_args!("unlocked {}", changed.name))?;
+            }
+            Command::Rename { old, new } => {
+                let before = self.daemon.full(&old);
+                self.change(&old, |name| Request::Rename { name, to: new.clone() })?;
+                let after = self.daemon.full(&new);
+                self.say(format_args!("renamed {before} to {after}"))?;
+            }
+            Command::Alias { name, alias, remove } => self.alias(&name, alias, remove)?,
+            Command::Remove { name } => {
+                let changed = self.change(&name, |name| Request::Remove { name })?;
+                self.say(format_args!("removed {}", changed.name))?;
+            }
+            Command::Keytab { names, output, rotate } => self.keytab(names, &output, rotate)?,
+            Command::Import { file } => return self.import(&file),
+            Command::Reload => self.reload()?,
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn add(
+        &mut self,
+        name: String,
+        keys: NewKeys,
+        no_preauth: bool,
+        enctypes: Option<Vec<EncType>>,
+    ) -> Result<(), AdminError> {
+        let changed = self.change(&name, |name| {
+            Request::Add(NewPrincipal {
+                name,
+                keys,
+                enctypes: enctypes.map(|all| all.iter().map(|etype| etype.name().to_owned()).collect()),
+                settings: Settings {
+                    preauth: no_preauth.then_some(YesNo::No),
+                    ..Settings::default()
+                },
+            })
+        })?;
+        self.say(format_args!("added {changed}"))
+    }
+
+    fn list(&mut self, glob: Option<String>) -> Result<(), AdminError> {
+        let mut list = List::new(self.look);
+        let out = &mut self.out;
+        self.daemon.list(glob, |some| {
+            out.write_all(list.lines(&some).as_bytes()).map_err(AdminError::Output)
+        })?;
+        self.out.flush().map_err(AdminError::Output)
+    }
+
+    // An array with a principal on each line.
+    fn list_json(&mut self, glob: Option<String>) -> Result<(), AdminError> {
+        let out = &mut self.out;
+        let mut separator = "[\n";
+        self.daemon.list(glob, |some| {
+            for info in &some {
+                out.write_all(separator.as_bytes()).map_err(AdminError::Output)?;
+                separator = ",\n";
+                serde_json::to_writer(&mut *out, info).map_err(|why| AdminError::Output(why.into()))?;
+            }
+            Ok(())
+        })?;
+        let end = if separator == "[\n" { "[]" } else { "\n]" };
+        self.say(format_args!("{end}"))
+    }
+
+    fn show(&mut self, name: String, json: bool) -> Result<(), AdminError> {
+        let Response::Principal(info) = self.daemon.ask(&Request::Show { name })? else {
+            return Err(AdminError::Unexpected);
+        };
+        if json {
+            serde_json::to_writer_pretty(&mut self.out, &info).map_err(|why| AdminError::Output(why.into()))?;
+            self.say(format_args!(""))
+        } else {
+            let text = show(&info, self.look);
+            self.out.write_all(text.as_bytes()).map_err(AdminError::Output)?;
+            self.out.flush().map_err(AdminError::Output)
+        }
+    }
+
+    fn alias(&mut self, name: &str, alias: String, remove: bool) -> Result<(), AdminError> {
+        let other = self.daemon.full(&alias);
+        if remove {
+            let changed = self.change(name, |name| Request::Unalias { name, alias })?;
+            self.say(format_args!("{other} is no longer {}", changed.name))
+        } else {
+            let changed = self.change(name, |name| Request::Alias { name, alias })?;
+            self.say(format_args!("{other} is {}", changed.name))
+        }
+    }
+
+    fn keytab(&mut self, names: Vec<String>, path: &Path, rotate: bool) -> Result<(), AdminError> {
+        let mut output = Output::open(path)?;
+        let request = Request::Keytab { names, rotate };
+        let Response::Keys(keys) = self.daemon.ask(&request)? else {
+            return Err(AdminError::Unexpected);
+        };
+        let Request::Keytab { names, .. } = request else {
+            return Ok(());
+        };
+        output.add(&keys, system::now().time)?;
+        let lost = output.write().map_err(|why| AdminError::KeytabUnwritten {
+            file: path.to_owned(),
+            names,
+            rotated: rotate,
+            why,
+        })?;
+        let path = path.display();
+        for of_one in keys.chunk_by(|a, b| a.principal == b.principal && a.key.kvno == b.key.kvno) {
+            if let Some(first) = of_one.first() {
+                let (count, principal, kvno) = (of_one.len(), &first.principal, first.key.kvno);
+                let noun = if count == 1 { "key" } else { "keys" };
+                self.say(format_args!("{count} {noun} of {principal}, kvno {kvno}, in {path}"))?;
+            }
+        }
+        if let Some(owner) = lost {
+            complain(format_args!(
+                "{path} belonged to uid {owner}; it is yours now, and its service cannot read it unless you chown it"
+            ));
+        }
+        Ok(())
+    }
+
+    fn import(&mut self, file: &Path) -> Result<Outcome, AdminError> {
+        let summary = import::run(&mut self.daemon, file)?;
+        self.say(format_args!("{} added, {} refused", summary.added, summary.refused))?;
+        Ok(if summary.refused == 0 {
+            Outcome::Done
+        } else {
+            Outcome::SomeRefused
+        })
+    }
+
+    fn reload(&mut self) -> Result<(), AdminError> {
+        let Response::Reloaded { notes } = self.daemon.ask(&Request::Reload)? else {
+            return Err(AdminError::Unexpected);
+        };
+        self.say(format_args!("the daemon has applied its realm.toml"))?;
+        notes.iter().try_for_each(|note| self.say(format_args!("{note}")))
+    }
+
+    fn change(&mut self, name: &str, request: impl FnOnce(String) -> Request) -> Result<Changed, AdminError> {
+        match self.daemon.ask(&request(name.to_owned()))? {
+            Response::Principal(info) => Ok(Changed {
+                name: info.name,
+                kvno: info.kvno,
+            }),
+            Response::Done => Ok(Changed {
+                name: self.daemon.full(name),
+                kvno: None,
+            }),
+            _ => Err(AdminError::Unexpected),
+        }
+    }
+
+    fn say(&mut self, line: fmt::Arguments<'_>) -> Result<(), AdminError> {
+        let line = printable(&line.to_string());
+        let said = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
+        said.map_err(AdminError::Output)
+    }
+}
+
+/// The name, and the version of its keys.
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        match self.kvno {
+            Some(kvno) => write!(f, ", kvno {kvno}"),
+            None => Ok(()),
+        }
+    }
+}

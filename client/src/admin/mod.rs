@@ -1,0 +1,57 @@
+//! `principal`: administration of a realm over its daemon's socket.
+
+mod cli;
+mod command;
+mod connection;
+mod error;
+mod import;
+mod keytab;
+mod password;
+mod progress;
+mod render;
+mod socket;
+
+use core::fmt::Display;
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use crate::program;
+use cli::Cli;
+use command::{Administrator, Outcome};
+use connection::Connection;
+pub use error::AdminError;
+use render::Look;
+
+/// Does what the command line asks for: 0 when it is done, 1 when it was refused or failed, 2 when it makes no sense.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|why| why.exit());
+    let outcome = Connection::to_daemon_of(&cli.config).and_then(|daemon| {
+        let out = io::BufWriter::new(io::stdout());
+        Administrator::new(daemon, out, look()).run(cli.command)
+    });
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::SomeRefused) => ExitCode::FAILURE,
+        // Whoever reads has seen enough.
+        Err(AdminError::Output(why)) if why.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(why) => {
+            complain(why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn complain(text: impl Display) {
+    program::complain("principal", render::printable(&text.to_string()));
+}
+
+// https://no-color.org
+fn look() -> Look {
+    if !io::stdout().is_terminal() {
+        return Look::Plain;
+    }
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    Look::Terminal { colour: !unwanted }
+}

@@ -1,0 +1,291 @@
+//! Principals as people read them.
+
+use tessera_common::admin::{KeyInfo, PrincipalInfo};
+
+const BOLD: &str = "1";
+const RED: &str = "31";
+
+/// How much a reader can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// A program: no columns, no colour.
+    Plain,
+    /// A person: columns, and colour unless it is not wanted.
+    Terminal {
+        /// Whether it is wanted.
+        colour: bool,
+    },
+}
+
+/// A list of principals, written as it comes.
+#[derive(Debug)]
+pub(super) struct List {
+    look: Look,
+    // Of the names so far, without the other columns.
+    width: usize,
+    begun: bool,
+}
+
+const HEADINGS: [&str; 4] = ["Name", "Kvno", "Expires", "Attributes"];
+
+impl List {
+    pub(super) const fn new(look: Look) -> Self {
+        Self {
+            look,
+            width: 0,
+            begun: false,
+        }
+    }
+
+    /// The lines of some more principals. To a program, a line is a name.
+    pub(super) fn lines(&mut self, some: &[PrincipalInfo]) -> String {
+        let Look::Terminal { colour } = self.look else {
+            return some.iter().map(|info| printable(&info.name) + "\n").collect();
+        };
+        let rows: Vec<[String; 4]> = some.iter().map(row).collect();
+        let widest = rows.iter().map(|[name, ..]| name.chars().count()).max();
+        self.width = self.width.max(widest.unwrap_or_default()).max(HEADINGS[0].len());
+        let mut text = String::new();
+        if !core::mem::replace(&mut self.begun, true) {
+            let heading = self.columns(&HEADINGS.map(str::to_owned));
+            text += &(paint(&heading, BOLD, colour) + "\n");
+        }
+        for (info, row) in some.iter().zip(&rows) {
+            let line = self.columns(row);
+            let locked = is_locked(info);
+            text += &(paint(&line, RED, colour && locked) + "\n");
+        }
+        text
+    }
+
+    fn columns(&self, [name, kvno, expires, attributes]: &[String; 4]) -> String {
+        let line = format!(
+            "{name:width$}  {kvno:>4}  {expires:20}  {attributes}",
+            width = self.width
+        );
+        line.trim_end().to_owned()
+    }
+}
+
+fn row(info: &PrincipalInfo) -> [String; 4] {
+    [
+        printable(&info.name),
+        info.kvno.map(|kvno| kvno.to_string()).unwrap_or_default(),
+        or(info.expires.as_ref(), "never"),
+        printable(&info.attributes.join(", ")),
+    ]
+}
+
+/// All that there is to say of one principal. The labels are the names of the fields in JSON, as people write them.
+pub(super) fn show(info: &PrincipalInfo, look: Look) -> String {
+    let one = |text: String| vec![text];
+    let fields: [(&str, Vec<String>); 15] = [
+        ("Name", one(info.name.clone())),
+        ("Aliases", several(info.aliases.clone())),
+        ("Attributes", one(several(info.attributes.clone()).join(", "))),
+        ("Expires", one(or(info.expires.as_ref(), "never"))),
+        ("Password expires", one(or(info.password_expires.as_ref(), "never"))),
+        ("Max life", one(or(info.max_life.as_ref(), "the realm's"))),
+        ("Max renew", one(or(info.max_renew.as_ref(), "the realm's"))),
+        ("Kvno", one(or(info.kvno.as_ref(), "none"))),
+        ("Keys", several(info.keys.iter().map(described).collect())),
+        ("Keys changed", one(or(info.keys_changed.as_ref(), "never"))),
+        ("Created", one(info.created.to_string())),
+        ("Changed", one(info.changed.to_string())),
+        ("Changed by", one(info.changed_by.clone())),
+        ("Revision", one(info.revision.to_string())),
+        ("Id", one(info.id.clone())),
+    ];
+    let width = fields.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for (label, values) in &fields {
+        for (at, value) in values.iter().enumerate() {
+            let value = printable(value);
+            text += &match look {
+                Look::Plain => format!("{label}: {value}\n"),
+                Look::Terminal { colour } => {
+                    let alarming = *label == "Attributes" && is_locked(info);
+                    let label = format!("{:width$}", if at == 0 { label } else { "" });
+                    format!(
+                        "{}  {}\n",
+                        paint(&label, BOLD, colour),
+                        paint(&value, RED, colour && alarming)
+                    )
+                }
+            };
+        }
+    }
+    text
+}
+
+fn several(values: Vec<String>) -> Vec<String> {
+    if values.is_empty() { vec!["none".into()] } else { values }
+}
+
+fn described(key: &KeyInfo) -> String {
+    let mut text = format!("kvno {}, {}", key.kvno, key.enctype);
+    if let Some(salt) = &key.salt {
+        text += &format!(", salt {salt:?}");
+    }
+    if let Some(retired) = &key.retired {
+        text += &format!(", good until {retired}");
+    }
+    text
+}
+
+fn is_locked(info: &PrincipalInfo) -> bool {
+    info.attributes.iter().any(|attribute| attribute == "locked")
+}
+
+fn or(value: Option<&impl ToString>, absent: &str) -> String {
+    value.map_or_else(|| absent.to_owned(), ToString::to_string)
+}
+
+fn paint(text: &str, code: &str, wanted: bool) -> String {
+    if wanted {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Text in which nothing commands a terminal.
+pub(super) fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use tessera_common::admin::{Span, Time};
+    use tessera_common::time::KerberosTime;
+
+    use super::*;
+
+    fn info(name: &str) -> PrincipalInfo {
+        PrincipalInfo {
+            name: name.into(),
+            aliases: Vec::new(),
+            id: "00ff".into(),
+            revision: 7,
+            attributes: Vec::new(),
+            expires: None,
+            password_expires: None,
+            max_life: None,
+            max_renew: None,
+            kvno: Some(2),
+            keys: vec![KeyInfo {
+                kvno: 2,
+                enctype: "aes256-cts-hmac-sha1-96".into(),
+                salt: None,
+                retired: None,
+            }],
+            keys_changed: Some(Time(KerberosTime(0))),
+            created: Time(KerberosTime(0)),
+            changed: Time(KerberosTime(86_400)),
+            changed_by: "uid 0".into(),
+        }
+    }
+
+    fn locked(name: &str) -> PrincipalInfo {
+        PrincipalInfo {
+            attributes: vec!["locked".into(), "no-preauth".into()],
+            expires: Some(Time(KerberosTime(60))),
+            kvno: None,
+            ..info(name)
+        }
+    }
+
+    #[test]
+    fn a_program_gets_names_and_nothing_else() {
+        let mut list = List::new(Look::Plain);
+        assert_eq!(list.lines(&[info("a@R"), locked("long@R")]), "a@R\nlong@R\n");
+        assert_eq!(list.lines(&[info("b@R")]), "b@R\n");
+    }
+
+    #[test]
+    fn a_person_gets_columns_under_one_heading() {
+        let mut list = List::new(Look::Terminal { colour: false });
+        let first = list.lines(&[info("a@R"), locked("long@R")]);
+        assert_eq!(
+            first,
+            "Name    Kvno  Expires               Attributes\n\
+             a@R        2  never\n\
+             long@R        1970-01-01T00:01:00Z  locked, no-preauth\n"
+        );
+        assert_eq!(list.lines(&[info("b@R")]), "b@R        2  never\n");
+        let mut coloured = List::new(Look::Terminal { colour: true });
+        let text = coloured.lines(&[info("a@R"), locked("b@R")]);
+        assert_eq!(text.matches("\x1b[31m").count(), 1, "{text}");
+        assert!(
+            text.starts_with("\x1b[1mName") && text.ends_with("no-preauth\x1b[0m\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn all_of_one_principal_is_shown() {
+        let plain = show(&info("a@R"), Look::Plain);
+        assert_eq!(
+            plain,
+            "Name: a@R\nAliases: none\nAttributes: none\nExpires: never\nPassword expires: never\n\
+             Max life: the realm's\nMax renew: the realm's\nKvno: 2\nKeys: kvno 2, aes256-cts-hmac-sha1-96\n\
+             Keys changed: 1970-01-01T00:00:00Z\nCreated: 1970-01-01T00:00:00Z\nChanged: 1970-01-02T00:00:00Z\n\
+             Changed by: uid 0\nRevision: 7\nId: 00ff\n"
+        );
+        let mut all = locked("a@R");
+        all.aliases = vec!["b@R".into(), "c@R".into()];
+        all.max_life = Some(Span(Duration::from_secs(3600)));
+        all.keys[0].salt = Some("Ra\n".into());
+        all.keys[0].retired = Some(Time(KerberosTime(0)));
+        let text = show(&all, Look::Terminal { colour: true });
+        for part in [
+            "\x1b[1mName            \x1b[0m  a@R\n",
+            "\x1b[1mAliases         \x1b[0m  b@R\n",
+            "\x1b[1m                \x1b[0m  c@R\n",
+            "\x1b[1mAttributes      \x1b[0m  \x1b[31mlocked, no-preauth\x1b[0m\n",
+            "\x1b[1mMax life        \x1b[0m  1h\n",
+            "\x1b[1mKvno            \x1b[0m  none\n",
+            "kvno 2, aes256-cts-hmac-sha1-96, salt \"Ra\\n\", good until 1970-01-01T00:00:00Z\n",
+        ] {
+            assert!(text.contains(part), "{part:?} in {text:?}");
+        }
+        assert!(show(&all, Look::Plain).contains("Aliases: b@R\nAliases: c@R\n"));
+    }
+
+    #[test]
+    fn labels_are_the_names_of_the_fields() {
+        let json = serde_json::to_value(info("a@R")).unwrap();
+        let mut fields: Vec<_> = json.as_object().unwrap().keys().cloned().collect();
+        fields.sort();
+        let text = show(&info("a@R"), Look::Plain);
+        let mut labels: Vec<_> = text
+            .lines()
+            .map(|line| line.split_once(':').unwrap().0.to_lowercase().replace(' ', "-"))
+            .collect();
+        labels.sort();
+        assert_eq!(labels, fields);
+    }
+
+    #[test]
+    fn nothing_commands_the_terminal() {
+        let mut sly = info("a@R");
+        sly.changed_by = "\x1b[2J\u{9b}2J".into();
+        for text in [
+            show(&sly, Look::Plain),
+            show(&sly, Look::Terminal { colour: false }),
+            List::new(Look::Plain).lines(&[info("\x1b[2J@R")]),
+        ] {
+            assert!(!text.contains(['\x1b', '\u{9b}']), "{text:?}");
+        }
+    }
+}

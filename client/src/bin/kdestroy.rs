@@ -1,0 +1,87 @@
+//! kdestroy: removes credential caches, after overwriting them.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tessera_client::cache::{self, CacheError};
+use tessera_client::program::complain;
+use tessera_client::{Client, Error};
+use tessera_common::ccache::CacheName;
+
+/// Removes a credential cache, after overwriting it.
+#[derive(Debug, Parser)]
+#[command(name = "kdestroy", version)]
+struct Arguments {
+    /// Removes all caches of the collection
+    #[arg(short = 'A', conflicts_with = "principal")]
+    all: bool,
+    /// Does not mention the caches that are left
+    #[arg(short = 'q')]
+    quiet: bool,
+    /// The credential cache or collection; otherwise the default one
+    #[arg(short = 'c', value_name = "CACHE")]
+    cache: Option<String>,
+    /// Removes the cache of this principal
+    #[arg(short = 'p', value_name = "PRINCIPAL")]
+    principal: Option<String>,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            complain("kdestroy", &why);
+            // What is not there is as good as destroyed.
+            let gone = matches!(why, Error::Cache(CacheError::NotFound(_)));
+            if gone { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Error> {
+    let client = Client::from_environment()?;
+    let name: CacheName = match &arguments.cache {
+        Some(name) => name.parse().map_err(CacheError::Name)?,
+        None => client.settings().default_cache()?,
+    };
+    if arguments.all {
+        return all(&name);
+    }
+    let cache = match &arguments.principal {
+        Some(principal) => cache::by_principal(&name, &client.principal(principal)?)?,
+        None => cache::open(&name)?,
+    };
+    cache.destroy()?;
+    if !arguments.quiet && arguments.principal.is_none() && !cache::all(&name)?.is_empty() {
+        eprintln!("Other credential caches present, use -A to destroy all");
+    }
+    Ok(())
+}
+
+// Goes on after a failure, and fails in the end.
+fn all(name: &CacheName) -> Result<(), Error> {
+    let mut outcome = Ok(());
+    for cache in cache::all(name)? {
+        match cache.destroy() {
+            Ok(()) | Err(CacheError::NotFound(_)) => {}
+            Err(why) if outcome.is_ok() => outcome = Err(why.into()),
+            Err(why) => complain("kdestroy", why),
+        }
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contradictions_are_refused() {
+        for line in ["-A -p alice", "alice", "-x"] {
+            assert!(
+                Arguments::try_parse_from(format!("kdestroy {line}").split(' ')).is_err(),
+                "{line}"
+            );
+        }
+    }
+}

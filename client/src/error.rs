@@ -1,0 +1,283 @@
+use core::fmt;
+use std::net::SocketAddr;
+
+use tessera_common::error_code::ErrorCode;
+use tessera_common::name::{NameError, Principal, Realm};
+use tessera_common::time::Timestamp;
+
+use crate::cache::CacheError;
+use crate::exchange::{ClockOffset, ExchangeError, Refusal};
+use crate::keytab_file::KeytabError;
+use crate::net::NoAnswer;
+use crate::password::PasswordError;
+use crate::prompt::PromptError;
+use crate::settings::SettingsError;
+
+/// Why a client did not get what it wanted. The text says who refused what to whom, and what to do about it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// krb5.conf or the environment.
+    Settings(SettingsError),
+    /// A credential cache.
+    Cache(CacheError),
+    /// A keytab.
+    Keytab(KeytabError),
+    /// A name that is none.
+    Name {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        why: NameError,
+    },
+    /// No password could be had.
+    Prompt(PromptError),
+    /// krb5.conf names no server for this realm.
+    NoServer {
+        /// Which realm.
+        realm: Realm,
+        /// What is missing: `kdc` or `kpasswd_server`.
+        key: &'static str,
+        /// The files where it was looked for.
+        files: String,
+    },
+    /// No server of this realm answers.
+    NoAnswer {
+        /// Which realm.
+        realm: Realm,
+        /// What became of the request at each address.
+        why: NoAnswer,
+    },
+    /// A KDC's answer was no, or could not be used.
+    Kdc(Box<KdcError>),
+    /// A password was not changed.
+    Password(PasswordError),
+    /// The keytab has no key for this principal.
+    NoKey {
+        /// Which.
+        principal: Principal,
+    },
+    /// The cache has no ticket that could be used for this.
+    NoTicket {
+        /// The ticket that is missing or over.
+        wanted: Principal,
+        /// Whose cache it is.
+        client: Principal,
+        /// Whether there is one that is over.
+        expired: bool,
+    },
+}
+
+/// A KDC's answer that ended an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KdcError {
+    /// Who answered.
+    pub kdc: SocketAddr,
+    /// For whom it was asked.
+    pub client: Principal,
+    /// What it was asked for.
+    pub service: Principal,
+    /// Whether the client's key came from a password.
+    pub by_password: bool,
+    /// Our time when the answer came.
+    pub at: Timestamp,
+    /// The answer.
+    pub source: ExchangeError,
+}
+
+impl Error {
+    /// The KDC's code, if it was a KDC that said no.
+    #[must_use]
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Kdc(error) => error.source.code(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings(why) => write!(f, "{why}"),
+            Self::Cache(why @ CacheError::NotFound(_)) => write!(f, "{why}; log in with kinit"),
+            Self::Cache(why) => write!(f, "{why}"),
+            Self::Keytab(why) => write!(f, "{why}"),
+            Self::Name { text, why } => write!(f, "\"{text}\" is no principal: {why}"),
+            Self::Prompt(why) => write!(f, "{why}"),
+            Self::NoServer { realm, key, files } => write!(
+                f,
+                "Cannot find KDC for realm \"{realm}\": add `{key} = HOST:PORT` to {realm} in [realms] of {files}"
+            ),
+            Self::NoAnswer { realm, why } => write!(f, "Cannot contact any KDC for realm '{realm}': {why}"),
+            Self::Kdc(error) => write!(f, "{error}"),
+            Self::Password(why) => write!(f, "{why}"),
+            Self::NoKey { principal } => write!(
+                f,
+                "Keytab contains no suitable keys for {principal}; klist -k shows whose keys a keytab has"
+            ),
+            Self::NoTicket {
+                wanted,
+                client,
+                expired: true,
+            } => {
+                write!(f, "Ticket expired: {wanted} of {client}; log in again with kinit")
+            }
+            Self::NoTicket {
+                wanted,
+                client,
+                expired: false,
+            } => {
+                write!(
+                    f,
+                    "Matching credential not found: the cache of {client} has no ticket for {wanted}"
+                )?;
+                if wanted.name.tgs_realm() == Some(client.realm.as_str()) {
+                    f.write_str("; log in with kinit")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Settings(source) => Some(source),
+            Self::Cache(source) => Some(source),
+            Self::Keytab(source) => Some(source),
+            Self::Name { why, .. } => Some(why),
+            Self::Prompt(source) => Some(source),
+            Self::NoAnswer { why, .. } => Some(why),
+            Self::Kdc(source) => Some(source),
+            Self::Password(source) => Some(source),
+            Self::NoServer { .. } | Self::NoKey { .. } | Self::NoTicket { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for KdcError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kdc, client, service, ..
+        } = self;
+        match &self.source {
+            ExchangeError::Refused(refusal) => self.explain(refusal, f),
+            ExchangeError::WrongKey if self.by_password => {
+                write!(f, "Password incorrect for {client} (kdc {kdc})")
+            }
+            ExchangeError::WrongKey => {
+                write!(
+                    f,
+                    "kdc {kdc} does not take the key of {client} in this keytab; it may be of an older version: get a new keytab"
+                )
+            }
+            other => write!(f, "kdc {kdc}, asked for {service} by {client}: {other}"),
+        }
+    }
+}
+
+impl KdcError {
+    fn explain(&self, refusal: &Refusal, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kdc, client, service, ..
+        } = self;
+        match refusal.code {
+            ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN => {
+                write!(
+                    f,
+                    "kdc {kdc} does not know {client}; check the name, or ask an administrator to add it"
+                )
+            }
+            ErrorCode::KDC_ERR_S_PRINCIPAL_UNKNOWN => {
+                write!(
+                    f,
+                    "kdc {kdc} does not know the service {service}; check the name, or ask an administrator to add it"
+                )
+            }
+            ErrorCode::KDC_ERR_NAME_EXP => {
+                write!(
+                    f,
+                    "kdc {kdc} says that {client} has expired; ask an administrator to prolong it"
+                )
+            }
+            ErrorCode::KDC_ERR_SERVICE_EXP => {
+                write!(
+                    f,
+                    "kdc {kdc} says that the service {service} has expired; ask an administrator to prolong it"
+                )
+            }
+            ErrorCode::KDC_ERR_CLIENT_REVOKED => {
+                write!(
+                    f,
+                    "kdc {kdc} has {client} locked; wait, or ask an administrator to unlock it"
+                )
+            }
+            ErrorCode::KDC_ERR_KEY_EXPIRED => {
+                write!(
+                    f,
+                    "kdc {kdc} says that the password of {client} has expired; change it with kpasswd"
+                )
+            }
+            ErrorCode::KDC_ERR_TGT_REVOKED => {
+                write!(
+                    f,
+                    "kdc {kdc} no longer takes the tickets of {client}; log in again with kinit"
+                )
+            }
+            ErrorCode::KRB_AP_ERR_TKT_EXPIRED => {
+                write!(
+                    f,
+                    "kdc {kdc} says that the ticket of {client} has expired; log in again with kinit"
+                )
+            }
+            ErrorCode::KDC_ERR_MUST_USE_USER2USER => {
+                write!(
+                    f,
+                    "kdc {kdc} gives tickets for {service} only user-to-user; use kvno --u2u with its credential cache"
+                )
+            }
+            ErrorCode::KDC_ERR_CANNOT_POSTDATE => {
+                write!(f, "kdc {kdc} does not give {client} a postdated ticket for {service}")
+            }
+            ErrorCode::KDC_ERR_NEVER_VALID => {
+                write!(
+                    f,
+                    "kdc {kdc} says that this ticket of {client} would end before it begins"
+                )
+            }
+            ErrorCode::KDC_ERR_ETYPE_NOSUPP => write!(
+                f,
+                "kdc {kdc} has no key of {client} or {service} with an enctype of this client; check default_tkt_enctypes, \
+                 default_tgs_enctypes and permitted_enctypes in krb5.conf"
+            ),
+            ErrorCode::KRB_AP_ERR_SKEW => {
+                let apart = ClockOffset::between(refusal.stime, self.at).to_parts().0.unsigned_abs();
+                write!(
+                    f,
+                    "Clock skew too great: kdc {kdc} and this machine are {apart} seconds apart; set the clock"
+                )
+            }
+            _ => write!(f, "kdc {kdc} refused {client} a ticket for {service}: {refusal}"),
+        }
+    }
+}
+
+impl core::error::Error for KdcError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+macro_rules! from {
+    ($($type:ty => $variant:ident),+) => {
+        $(impl From<$type> for Error {
+            fn from(why: $type) -> Self {
+                Self::$variant(why)
+            }
+        })+
+    };
+}
+
+from!(SettingsError => Settings, CacheError => Cache, KeytabError => Keytab, PromptError => Prompt, PasswordError => Password);

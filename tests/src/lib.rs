@@ -1,0 +1,40 @@
+//! End to end: the realm's binaries against programs that were not written here, and against packets that no honest
+//! program sends.
+//!
+//! Nothing in this crate knows the product's code. A test starts a [`Realm`] (our `kdc` in a directory of its own, on ports
+//! of its own), takes a [`Workstation`] there, and runs MIT's tools and ours as a person would type them:
+//!
+//! ```no_run
+//! use tessera_tests::Realm;
+//!
+//! let realm = Realm::start();
+//! realm.add("alice", "wonderland");
+//! let desk = realm.workstation();
+//! desk.mit("kinit alice").stdin("wonderland\n").run().ok();
+//! assert!(desk.mit("klist").run().ok().contains("alice@EXAMPLE.COM"));
+//! ```
+//!
+//! [`MitRealm`] is MIT's own KDC, run the same way, to try our clients on it and to see what the original does. [`Relay`]
+//! stands between a client and a KDC, records what passes and can change it. [`Clock`] sets the time that the programs
+//! see. [`Terminal`] types at a program that believes it has a person before it. [`wire`] makes packets by hand.
+
+pub mod wire;
+
+mod clock;
+mod listing;
+mod mit_realm;
+mod ports;
+mod realm;
+mod relay;
+mod terminal;
+mod tool;
+mod workstation;
+
+pub use clock::Clock;
+pub use listing::Listed;
+pub use mit_realm::MitRealm;
+pub use realm::{Realm, RealmBuilder};
+pub use relay::{Exchange, Protocol, Relay};
+pub use terminal::Terminal;
+pub use tool::{Finished, Tool, binary};
+pub use workstation::{Side, Workstation};

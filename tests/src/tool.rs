@@ -1,0 +1,184 @@
+//! One command line: run it, look at what it said.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+
+/// A command that has not run yet.
+pub struct Tool {
+    pub(crate) command: Command,
+    pub(crate) line: String,
+    stdin: String,
+}
+
+impl Tool {
+    /// `line` is split at spaces, the first word is replaced by `program`. The environment starts empty but for what makes
+    /// programs speak alike everywhere: no locale, UTC.
+    #[must_use]
+    pub fn new(program: PathBuf, line: &str) -> Self {
+        let mut command = Command::new(program);
+        command.args(line.split_whitespace().skip(1));
+        command.env_clear();
+        command
+            .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
+            .env("LC_ALL", "C")
+            .env("TZ", "UTC");
+        if let Some(profile) = std::env::var_os("LLVM_PROFILE_FILE") {
+            command.env("LLVM_PROFILE_FILE", profile);
+        }
+        Self {
+            command,
+            line: line.to_owned(),
+            stdin: String::new(),
+        }
+    }
+
+    /// One more argument, spaces and all.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.line = format!("{} {:?}", self.line, arg.as_ref());
+        self.command.arg(arg);
+        self
+    }
+
+    /// What the program reads from its standard input, which is no terminal.
+    #[must_use]
+    pub fn stdin(mut self, text: impl Into<String>) -> Self {
+        self.stdin = text.into();
+        self
+    }
+
+    /// One more variable in its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// The command itself, for a program that is to go on in the background.
+    #[must_use]
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+
+    /// Runs it to its end.
+    #[must_use]
+    pub fn run(mut self) -> Finished {
+        let mut child = self
+            .command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("`{}` does not start: {error}", self.line));
+        let mut stdin = child.stdin.take().unwrap();
+        let text = std::mem::take(&mut self.stdin);
+        // A program may end without having read all of it.
+        let writer = thread::spawn(move || drop(stdin.write_all(text.as_bytes())));
+        let stderr = collect(child.stderr.take().unwrap());
+        let stdout = collect(child.stdout.take().unwrap());
+        let status = child.wait().unwrap();
+        writer.join().unwrap();
+        Finished {
+            line: self.line,
+            status,
+            stdout: stdout.join().unwrap(),
+            stderr: stderr.join().unwrap(),
+        }
+    }
+}
+
+fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// A command that has run.
+#[derive(Debug)]
+pub struct Finished {
+    /// As it was typed.
+    pub line: String,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// It must have succeeded. Gives what it wrote to standard output.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert!(self.status.success(), "should have succeeded: {self}");
+        self.stdout
+    }
+
+    /// It must have failed. Gives everything it wrote, standard error first.
+    #[track_caller]
+    pub fn refused(self) -> String {
+        assert!(!self.status.success(), "should have been refused: {self}");
+        assert!(self.status.code().is_some(), "was killed by a signal: {self}");
+        self.stderr + &self.stdout
+    }
+
+    /// It must have failed and said this. Gives everything it wrote.
+    #[track_caller]
+    pub fn refused_with(self, text: &str) -> String {
+        let shown = self.to_string();
+        let said = self.refused();
+        assert!(said.contains(text), "should have said {text:?}: {shown}");
+        said
+    }
+
+    /// It must have ended with this exit status. Gives everything it wrote, standard error first.
+    #[track_caller]
+    pub fn status(self, code: i32) -> String {
+        assert_eq!(self.status.code(), Some(code), "wrong exit status: {self}");
+        self.stderr + &self.stdout
+    }
+}
+
+impl std::fmt::Display for Finished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            line,
+            status,
+            stdout,
+            stderr,
+        } = self;
+        write!(
+            f,
+            "`{line}` ended with {status}\n--- stdout\n{stdout}--- stderr\n{stderr}---"
+        )
+    }
+}
+
+/// One of our programs: in `TESSERA_BIN`, or where cargo builds them, which is beside this test.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
+    let directory = match std::env::var_os("TESSERA_BIN") {
+        Some(directory) => PathBuf::from(directory),
+        None => std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned(),
+    };
+    let path = directory.join(name);
+    assert!(
+        path.exists(),
+        "{} is not built: `cargo build --workspace` first, as tests/run does",
+        path.display()
+    );
+    path
+}
+
+/// One of MIT's programs, wherever the distribution put it.
+pub(crate) fn mit_binary(name: &str) -> PathBuf {
+    ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"]
+        .iter()
+        .map(|directory| PathBuf::from(directory).join(name))
+        .find(|path| path.exists())
+        .unwrap_or_else(|| panic!("MIT's {name} is not installed; tests/run installs it where it may"))
+}
