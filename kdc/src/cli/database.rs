@@ -1,0 +1,67 @@
+//! What is done to a database without serving it.
+
+use std::path::Path;
+
+use crate::store::{self, Extract, Location, Verified};
+
+/// Reads all of it, and says what is wrong.
+pub(super) fn verify(location: &Location) -> Result<(), String> {
+    let Verified {
+        principals,
+        keys,
+        sequence,
+        problems,
+        remarks,
+    } = store::verify(location).map_err(|error| error.to_string())?;
+    for remark in remarks {
+        eprintln!("note: {remark}");
+    }
+    for problem in &problems {
+        eprintln!("error: {problem}");
+    }
+    let what = format!("{principals} principals, {keys} keys, up to change {sequence}");
+    match problems.len() {
+        0 => {
+            println!("{} is whole: {what}", location.realm);
+            Ok(())
+        }
+        1 => Err(format!("{} has a problem; {what} could be read", location.realm)),
+        count => Err(format!("{} has {count} problems; {what} could be read", location.realm)),
+    }
+}
+
+/// Writes it to a text file.
+pub(super) fn dump(location: &Location, until: Option<u64>, file: &Path) -> Result<(), String> {
+    let extract = store::dump(location, until, file).map_err(|error| error.to_string())?;
+    for notice in &extract.notices {
+        eprintln!("note: {notice}");
+    }
+    println!("{} of {} in {}", described(&extract), location.realm, file.display());
+    Ok(())
+}
+
+/// Makes it of a text file.
+pub(super) fn load(location: &Location, file: &Path) -> Result<(), String> {
+    let extract = store::load(location, file).map_err(|error| error.to_string())?;
+    println!(
+        "{} of {} in {}",
+        described(&extract),
+        location.realm,
+        location.state.display()
+    );
+    Ok(())
+}
+
+/// Makes its index anew.
+pub(super) fn rebuild(location: &Location) -> Result<(), String> {
+    let principals = store::rebuild_index(location).map_err(|error| error.to_string())?;
+    println!(
+        "the index of {} is made anew, with {principals} principals",
+        location.realm
+    );
+    Ok(())
+}
+
+fn described(extract: &Extract) -> String {
+    format!("{} principals, up to change {},", extract.principals, extract.sequence)
+}

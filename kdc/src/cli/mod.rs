@@ -1,0 +1,137 @@
+//! The command line of `kdc`.
+
+mod database;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use nix::sys::stat::{Mode, umask};
+
+use crate::config::Config;
+use crate::serve;
+
+/// Serves a Kerberos realm.
+///
+/// Without a command, kdc serves the realm that realm.toml describes. An empty state directory becomes a new realm; what
+/// to type next is printed.
+#[derive(Debug, Parser)]
+#[command(name = "kdc", version, after_help = EXIT_STATUS)]
+pub struct Cli {
+    /// The realm's configuration
+    #[arg(long, short, global = true, value_name = "FILE", default_value = "realm.toml")]
+    pub config: PathBuf,
+    /// What to do instead of serving
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+const EXIT_STATUS: &str = "Exit status: 0 done, 1 refused or failed, 2 wrong usage.";
+
+/// What to do instead of serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read the configuration and say what is wrong with it
+    Check,
+    /// Read the whole database, open every key, and say what is wrong and where
+    Verify,
+    /// Write the database to a text file; keys stay sealed under the master key
+    Dump {
+        /// Leave out what was changed after this change
+        #[arg(long, value_name = "CHANGE")]
+        until: Option<u64>,
+        /// The file; one that is there is replaced
+        file: PathBuf,
+    },
+    /// Make a database of a dump, in a state directory that has only the master.key
+    Load {
+        /// The dump
+        file: PathBuf,
+    },
+    /// Make the database's index anew from its journal and snapshots; kdc must not be serving
+    Rebuild,
+}
+
+/// Runs the program.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    // Nothing that is made is anybody else's to read, unless said otherwise.
+    umask(Mode::from_bits_truncate(0o077));
+    let config = match Config::load(&cli.config) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = match cli.command {
+        None => serve::run(config),
+        Some(Command::Check) => {
+            check(&config);
+            Ok(())
+        }
+        Some(Command::Verify) => database::verify(&config.location()),
+        Some(Command::Dump { until, file }) => database::dump(&config.location(), until, &file),
+        Some(Command::Load { file }) => database::load(&config.location(), &file),
+        Some(Command::Rebuild) => database::rebuild(&config.location()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kdc: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(config: &Config) {
+    for warning in &config.warnings {
+        eprintln!("warning: {warning}");
+    }
+    println!(
+        "{} is right: it describes the realm {}",
+        config.file.display(),
+        config.realm.name
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_configuration_may_be_named_before_or_behind_the_command() {
+        for line in [["kdc", "--config", "r.toml", "check"], ["kdc", "check", "-c", "r.toml"]] {
+            let cli = Cli::try_parse_from(line).unwrap();
+            assert_eq!(cli.config, PathBuf::from("r.toml"));
+            assert!(matches!(cli.command, Some(Command::Check)));
+        }
+        assert_eq!(
+            Cli::try_parse_from(["kdc"]).unwrap().config,
+            PathBuf::from("realm.toml")
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_wrong_usage() {
+        for line in [
+            &["kdc", "serve"][..],
+            &["kdc", "--colour"],
+            &["kdc", "check", "extra"],
+            &["kdc", "dump"],
+            &["kdc", "dump", "--until", "x", "f"],
+            &["kdc", "load"],
+        ] {
+            assert_eq!(Cli::try_parse_from(line).unwrap_err().exit_code(), 2, "{line:?}");
+        }
+        assert_eq!(Cli::try_parse_from(["kdc", "--help"]).unwrap_err().exit_code(), 0);
+    }
+}

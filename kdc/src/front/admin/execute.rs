@@ -1,0 +1,581 @@
+//! What an administrator asks for, done to the store.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use tessera_common::Random;
+use tessera_common::admin::{
+    GivenKey, HexOctets, KeytabKey, MAX_BATCH, NewKeys, NewPrincipal, Password, Reason, Request, Response, Settings,
+};
+use tessera_common::crypto::{EncType, Key};
+use tessera_common::name::{Name, Principal};
+
+use super::attributes::{apply, info};
+use super::glob;
+use crate::front::workers::Workers;
+use crate::realm::founding;
+use crate::realm::keys::{self, Former, FreshKeys};
+use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, StoredKey};
+use crate::realm::settings::RealmSettings;
+use crate::store::{Author, Change, Store, StoreError, View};
+
+/// How often a change is tried anew that somebody else's change came before.
+const TRIES: usize = 16;
+
+/// What principals in one frame may weigh, so that they fit even with the longest names: their keys and aliases weigh 1
+/// each, and they themselves this.
+const BATCH_WEIGHT: usize = 1500;
+const OWN_WEIGHT: usize = 2;
+
+/// Carries out one administrator's requests.
+pub(super) struct Executor<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) settings: Arc<RealmSettings>,
+    pub(super) workers: &'a Workers,
+    pub(super) author: Author,
+    pub(super) random: &'a mut dyn Random,
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) reason: Reason,
+    pub(super) message: String,
+}
+
+impl Refused {
+    pub(super) fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+        }
+    }
+
+    fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Reason::Invalid, message)
+    }
+}
+
+impl From<Refused> for Response {
+    fn from(refused: Refused) -> Self {
+        Self::Refused {
+            reason: refused.reason,
+            message: refused.message,
+        }
+    }
+}
+
+impl Executor<'_> {
+    /// Does what is asked. Every response goes to `send`, the last one as well; an error is `send`'s.
+    pub(super) fn run(
+        &mut self,
+        request: Request,
+        send: &mut dyn FnMut(&Response) -> io::Result<()>,
+    ) -> io::Result<Result<(), Refused>> {
+        let done = match request {
+            Request::List { glob } => {
+                self.list(glob.as_deref(), send)?;
+                Ok(Response::Done)
+            }
+            Request::Add(new) => self.add(&new),
+            Request::Show { name } => self.show(&name),
+            Request::Set { name, settings } => self.set(&name, &settings),
+            Request::Password {
+                name,
+                password,
+                enctypes,
+            } => self.password(&name, &password, enctypes.as_deref()),
+            Request::Rotate { name, keep, enctypes } => self.rotate(&name, keep, enctypes.as_deref()),
+            Request::Lock { name } => self.lock(&name, true),
+            Request::Unlock { name } => self.lock(&name, false),
+            Request::Rename { name, to } => self.rename(&name, &to),
+            Request::Alias { name, alias } => self.alias(&name, &alias),
+            Request::Unalias { name, alias } => self.unalias(&name, &alias),
+            Request::Remove { name } => self.remove(&name),
+            Request::Keytab { names, rotate } => self.keytab(&names, rotate),
+            Request::Import { principals } => self.import(&principals),
+            _ => Err(Refused::invalid("this daemon does not know that request")),
+        };
+        match done {
+            Ok(response) => send(&response).map(Ok),
+            Err(refused) => send(&refused.clone().into()).map(|()| Err(refused)),
+        }
+    }
+
+    fn add(&mut self, new: &NewPrincipal) -> Result<Response, Refused> {
+        let name = self.name(&new.name)?;
+        let view = self.store.view();
+        self.is_free(&view, &name)?;
+        let fresh = match &new.keys {
+            NewKeys::Password(password) => {
+                Some(self.keys_from(&name, password, &self.enctypes(new.enctypes.as_deref())?)?)
+            }
+            _ => None,
+        };
+        let record = self.make(&view, name, new, fresh)?;
+        let id = record.id;
+        self.commit(vec![Change::Put {
+            expected: None,
+            record: Box::new(record),
+        }])?;
+        self.shown(id)
+    }
+
+    fn list(&self, pattern: Option<&str>, send: &mut dyn FnMut(&Response) -> io::Result<()>) -> io::Result<()> {
+        let realm = &self.settings.name;
+        let wanted = |record: &Arc<PrincipalRecord>| {
+            pattern.is_none_or(|pattern| {
+                let with_realm = pattern.replace("\\@", "").contains('@');
+                [&record.name].into_iter().chain(&record.aliases).any(|name| {
+                    let text = if with_realm {
+                        Principal::new(name.clone(), realm.clone()).to_string()
+                    } else {
+                        name.to_string()
+                    };
+                    glob::matches(pattern, &text)
+                })
+            })
+        };
+        let sorted = self.store.view().sorted();
+        let mut batch = Vec::new();
+        let mut weight = 0;
+        for record in sorted.iter().filter(|record| wanted(record)) {
+            batch.push(info(record, realm));
+            weight += OWN_WEIGHT + record.keys.len() + record.aliases.len();
+            if batch.len() == MAX_BATCH || weight >= BATCH_WEIGHT {
+                send(&Response::Listed(core::mem::take(&mut batch)))?;
+                weight = 0;
+            }
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        send(&Response::Listed(batch))
+    }
+
+    fn show(&self, name: &str) -> Result<Response, Refused> {
+        let record = self.find(&self.store.view(), name)?;
+        Ok(Response::Principal(Box::new(info(&record, &self.settings.name))))
+    }
+
+    fn set(&mut self, name: &str, settings: &Settings) -> Result<Response, Refused> {
+        if *settings == Settings::default() {
+            return Err(Refused::invalid("nothing to set"));
+        }
+        self.change(name, |this, _, record| {
+            apply(settings, record, this.author.when);
+            Ok(())
+        })
+    }
+
+    fn password(&mut self, name: &str, password: &Password, enctypes: Option<&[String]>) -> Result<Response, Refused> {
+        let enctypes = self.enctypes(enctypes)?;
+        let record = self.find(&self.store.view(), name)?;
+        if founding::is_built_in(&record.name, &self.settings) {
+            return Err(Refused::new(
+                Reason::Protected,
+                format!(
+                    "{} has random keys, which no password is as good as; `principal rotate {}` makes new ones",
+                    self.full(&record.name),
+                    record.name
+                ),
+            ));
+        }
+        let fresh = self.keys_from(&record.name, password, &enctypes)?;
+        self.change(name, |this, view, record| {
+            let former = Former::due(record, false, &this.settings, this.author.when);
+            keys::replace(view, record, &fresh, former, this.author.when, this.random);
+            Ok(())
+        })
+    }
+
+    fn rotate(&mut self, name: &str, keep: bool, enctypes: Option<&[String]>) -> Result<Response, Refused> {
+        let enctypes = self.enctypes(enctypes)?;
+        self.change(name, |this, view, record| {
+            this.rotate_record(view, record, keep, &enctypes);
+            Ok(())
+        })
+    }
+
+    fn rotate_record(&mut self, view: &View, record: &mut PrincipalRecord, keep: bool, enctypes: &[EncType]) {
+        let fresh = FreshKeys::at_random(enctypes, self.random);
+        let former = Former::due(record, keep, &self.settings, self.author.when);
+        keys::replace(view, record, &fresh, former, self.author.when, self.random);
+    }
+
+    fn lock(&mut self, name: &str, locked: bool) -> Result<Response, Refused> {
+        self.change(name, |_, _, record| {
+            record.attributes = record.attributes.set(Attributes::LOCKED, locked);
+            Ok(())
+        })
+    }
+
+    fn rename(&mut self, name: &str, to: &str) -> Result<Response, Refused> {
+        let to = self.name(to)?;
+        self.change(name, |this, view, record| {
+            this.is_not_built_in(record, "renamed")?;
+            if record.name != to {
+                // It may take one of its own aliases for its name.
+                if !record.aliases.contains(&to) {
+                    this.is_free(view, &to)?;
+                }
+                record.aliases.retain(|alias| *alias != to);
+                record.name = to.clone();
+            }
+            Ok(())
+        })
+    }
+
+    fn alias(&mut self, name: &str, alias: &str) -> Result<Response, Refused> {
+        let alias = self.name(alias)?;
+        self.change(name, |this, view, record| {
+            this.is_free(view, &alias)?;
+            record.aliases.push(alias.clone());
+            Ok(())
+        })
+    }
+
+    fn unalias(&mut self, name: &str, alias: &str) -> Result<Response, Refused> {
+        let alias = self.name(alias)?;
+        self.change(name, |this, _, record| {
+            let before = record.aliases.len();
+            record.aliases.retain(|other| *other != alias);
+            if record.aliases.len() == before {
+                let (full, alias) = (this.full(&record.name), this.full(&alias));
+                return Err(Refused::new(Reason::NotFound, format!("{full} has no alias {alias}")));
+            }
+            Ok(())
+        })
+    }
+
+    fn remove(&self, name: &str) -> Result<Response, Refused> {
+        for _ in 0..TRIES {
+            let record = self.find(&self.store.view(), name)?;
+            self.is_not_built_in(&record, "removed")?;
+            let change = Change::Remove {
+                id: record.id,
+                expected: record.revision,
+            };
+            match self.store.commit(&self.author, vec![change]) {
+                Ok(_) => return Ok(Response::Done),
+                Err(StoreError::Conflict { .. } | StoreError::NotFound) => {}
+                Err(error) => return Err(self.refusal(&error)),
+            }
+        }
+        Err(overtaken(name))
+    }
+
+    fn keytab(&mut self, names: &[String], rotate: bool) -> Result<Response, Refused> {
+        if names.len() > MAX_BATCH {
+            return Err(Refused::invalid(format!(
+                "the keys of at most {MAX_BATCH} principals at a time"
+            )));
+        }
+        if rotate {
+            self.rotate_all(names)?;
+        }
+        let view = self.store.view();
+        let mut keys = Vec::new();
+        for asked in names {
+            // Under the name that was asked for: a service that is known by an alias looks for that in its keytab.
+            let principal = self.full(&self.name(asked)?);
+            let record = self.find(&view, asked)?;
+            let before = keys.len();
+            for stored in record.current_keys() {
+                let key = view.key(&record, stored).map_err(|error| self.refusal(&error))?;
+                keys.push(KeytabKey {
+                    principal: principal.clone(),
+                    key: GivenKey {
+                        enctype: stored.etype.name().to_owned(),
+                        kvno: stored.kvno,
+                        key: HexOctets::new(key.octets().to_vec()),
+                        salt: None,
+                    },
+                });
+            }
+            if keys.len() == before {
+                return Err(Refused::invalid(format!(
+                    "{principal} has no keys; `principal rotate {asked}` makes some"
+                )));
+            }
+        }
+        Ok(Response::Keys(keys))
+    }
+
+    // All or none; each principal once, even if it is named twice.
+    fn rotate_all(&mut self, names: &[String]) -> Result<(), Refused> {
+        for _ in 0..TRIES {
+            let view = self.store.view();
+            let mut changes = BTreeMap::new();
+            for name in names {
+                let found = self.find(&view, name)?;
+                let mut record = PrincipalRecord::clone(&found);
+                self.rotate_record(&view, &mut record, false, &self.settings.enctypes.clone());
+                changes.entry(record.id).or_insert_with(|| self.put(&found, record));
+            }
+            match self.store.commit(&self.author, changes.into_values().collect()) {
+                Ok(_) => return Ok(()),
+                Err(StoreError::Conflict { .. } | StoreError::NotFound) => {}
+                Err(error) => return Err(self.refusal(&error)),
+            }
+        }
+        Err(overtaken(&names.join(", ")))
+    }
+
+    fn import(&mut self, principals: &[NewPrincipal]) -> Result<Response, Refused> {
+        if principals.len() > MAX_BATCH {
+            return Err(Refused::invalid(format!("at most {MAX_BATCH} principals at a time")));
+        }
+        super::import::run(self, principals)
+    }
+
+    /// A new principal's record; `fresh` are the keys from its password.
+    pub(super) fn make(
+        &mut self,
+        view: &View,
+        name: Name,
+        new: &NewPrincipal,
+        fresh: Option<FreshKeys>,
+    ) -> Result<PrincipalRecord, Refused> {
+        let now = self.author.when;
+        let mut record = founding::blank(name, &self.author, self.random);
+        match (&new.keys, fresh) {
+            (NewKeys::Password(_), Some(fresh)) => {
+                keys::replace(view, &mut record, &fresh, Former::Dropped, now, self.random);
+                // Whoever can ask for a ticket to a password's key can guess at the password in peace.
+                if record.name.len() == 1 {
+                    record.attributes = Attributes::NOT_A_SERVICE;
+                }
+            }
+            (NewKeys::Given(given), _) => {
+                if new.enctypes.is_some() {
+                    return Err(Refused::invalid("enctypes cannot be chosen for keys that are given"));
+                }
+                record.keys = self.seal_given(view, &record, given)?;
+                record.keys_changed = Some(now);
+            }
+            _ => {
+                let fresh = FreshKeys::at_random(&self.enctypes(new.enctypes.as_deref())?, self.random);
+                keys::replace(view, &mut record, &fresh, Former::Dropped, now, self.random);
+            }
+        }
+        apply(&new.settings, &mut record, now);
+        Ok(record)
+    }
+
+    fn seal_given(
+        &mut self,
+        view: &View,
+        record: &PrincipalRecord,
+        given: &[GivenKey],
+    ) -> Result<Vec<StoredKey>, Refused> {
+        let id = record.id;
+        let own_salt = record.name.default_salt(&self.settings.name);
+        let mut sealed: Vec<StoredKey> = Vec::with_capacity(given.len());
+        for key in given {
+            let etype = enctype(&key.enctype)?;
+            if key.kvno == 0 {
+                return Err(Refused::invalid("a key's kvno is 1 or more"));
+            }
+            if sealed
+                .iter()
+                .any(|other| other.kvno == key.kvno && other.etype == etype)
+            {
+                return Err(Refused::invalid(format!("two keys of {etype} with kvno {}", key.kvno)));
+            }
+            let opened = Key::new(etype, key.key.as_slice()).map_err(|_| {
+                let (wanted, found) = (etype.key_len(), key.key.as_slice().len());
+                Refused::invalid(format!("a key of {etype} has {wanted} octets, not {found}"))
+            })?;
+            sealed.push(StoredKey {
+                kvno: key.kvno,
+                etype,
+                // Written out although it is the name's own: the name may change.
+                salt: Some(
+                    key.salt
+                        .as_ref()
+                        .map_or_else(|| own_salt.clone(), |salt| salt.clone().into_bytes()),
+                ),
+                retired: None,
+                sealed: view.seal(id, key.kvno, &opened, self.random),
+            });
+        }
+        if sealed.is_empty() {
+            return Err(Refused::invalid("the list of keys is empty"));
+        }
+        // Newest first; within a version as they were given.
+        sealed.sort_by_key(|key| core::cmp::Reverse(key.kvno));
+        Ok(sealed)
+    }
+
+    // Made on the pool: a connection's own thread would be one more than the machine has cores for.
+    fn keys_from(&self, name: &Name, password: &Password, enctypes: &[EncType]) -> Result<FreshKeys, Refused> {
+        let made = self.workers.run_all([self.making_keys(name, password, enctypes)?]);
+        made.into_iter().flatten().next().flatten().ok_or_else(unmade)
+    }
+
+    /// The work of making keys from a password, for the pool.
+    pub(super) fn making_keys(
+        &self,
+        name: &Name,
+        password: &Password,
+        enctypes: &[EncType],
+    ) -> Result<impl FnOnce() -> Option<FreshKeys> + Send + use<>, Refused> {
+        if password.as_str().is_empty() {
+            return Err(Refused::invalid("the password is empty"));
+        }
+        let salt = name.default_salt(&self.settings.name);
+        let (password, enctypes) = (password.clone(), enctypes.to_vec());
+        Ok(move || FreshKeys::from_password(&enctypes, password.as_str().as_bytes(), &salt).ok())
+    }
+
+    /// The enctypes that are asked for, or the realm's.
+    pub(super) fn enctypes(&self, asked: Option<&[String]>) -> Result<Vec<EncType>, Refused> {
+        let Some(asked) = asked else {
+            return Ok(self.settings.enctypes.clone());
+        };
+        let mut enctypes = Vec::with_capacity(asked.len());
+        for name in asked {
+            let etype = enctype(name)?;
+            if enctypes.contains(&etype) {
+                return Err(Refused::invalid(format!("enctype {etype} is named twice")));
+            }
+            enctypes.push(etype);
+        }
+        if enctypes.is_empty() {
+            return Err(Refused::invalid("the list of enctypes is empty"));
+        }
+        Ok(enctypes)
+    }
+
+    // Looks the principal up, changes it, and commits; from the start when somebody else was faster.
+    fn change(
+        &mut self,
+        name: &str,
+        mut edit: impl FnMut(&mut Self, &View, &mut PrincipalRecord) -> Result<(), Refused>,
+    ) -> Result<Response, Refused> {
+        for _ in 0..TRIES {
+            let view = self.store.view();
+            let found = self.find(&view, name)?;
+            let mut record = PrincipalRecord::clone(&found);
+            edit(self, &view, &mut record)?;
+            let id = record.id;
+            let change = self.put(&found, record);
+            match self.store.commit(&self.author, vec![change]) {
+                Ok(_) => return self.shown(id),
+                Err(StoreError::Conflict { .. } | StoreError::NotFound) => {}
+                Err(error) => return Err(self.refusal(&error)),
+            }
+        }
+        Err(overtaken(name))
+    }
+
+    fn put(&self, found: &PrincipalRecord, mut record: PrincipalRecord) -> Change {
+        record.changed = self.author.when;
+        record.changed_by.clone_from(&self.author.who);
+        Change::Put {
+            expected: Some(found.revision),
+            record: Box::new(record),
+        }
+    }
+
+    fn commit(&self, changes: Vec<Change>) -> Result<u64, Refused> {
+        self.store
+            .commit(&self.author, changes)
+            .map_err(|error| self.refusal(&error))
+    }
+
+    fn shown(&self, id: PrincipalId) -> Result<Response, Refused> {
+        match self.store.view().get(id) {
+            Some(record) => Ok(Response::Principal(Box::new(info(record, &self.settings.name)))),
+            // Done, and undone again by somebody else.
+            None => Ok(Response::Done),
+        }
+    }
+
+    fn find(&self, view: &View, name: &str) -> Result<Arc<PrincipalRecord>, Refused> {
+        let name = self.name(name)?;
+        view.find(&name).map(Arc::clone).ok_or_else(|| {
+            Refused::new(
+                Reason::NotFound,
+                format!(
+                    "there is no principal {}; `principal list` shows those that there are",
+                    self.full(&name)
+                ),
+            )
+        })
+    }
+
+    /// A name of this realm, as it was typed.
+    pub(super) fn name(&self, text: &str) -> Result<Name, Refused> {
+        let principal = Principal::parse(text, Some(&self.settings.name))
+            .map_err(|why| Refused::invalid(format!("{text:?} is no principal's name: {why}")))?;
+        if principal.realm != self.settings.name {
+            return Err(Refused::invalid(format!(
+                "{text} belongs to the realm {}; this is {}",
+                principal.realm, self.settings.name
+            )));
+        }
+        Ok(principal.name)
+    }
+
+    /// Refuses a name that somebody has.
+    pub(super) fn is_free(&self, view: &View, name: &Name) -> Result<(), Refused> {
+        match view.find(name) {
+            None => Ok(()),
+            Some(holder) => Err(self.taken(name, &holder.name)),
+        }
+    }
+
+    fn taken(&self, name: &Name, holder: &Name) -> Refused {
+        let full = self.full(name);
+        let message = if name == holder {
+            format!("{full} exists already")
+        } else {
+            format!("{full} is already an alias of {}", self.full(holder))
+        };
+        Refused::new(Reason::Taken, message)
+    }
+
+    fn is_not_built_in(&self, record: &PrincipalRecord, what: &str) -> Result<(), Refused> {
+        if founding::is_built_in(&record.name, &self.settings) {
+            let message = format!("{} cannot be {what}: the realm needs it", self.full(&record.name));
+            return Err(Refused::new(Reason::Protected, message));
+        }
+        Ok(())
+    }
+
+    /// With the realm.
+    pub(super) fn full(&self, name: &Name) -> String {
+        Principal::new(name.clone(), self.settings.name.clone()).to_string()
+    }
+
+    pub(super) fn refusal(&self, error: &StoreError) -> Refused {
+        match error {
+            StoreError::Conflict { .. } => Refused::new(Reason::Conflict, error.to_string()),
+            StoreError::NameTaken { name, holder } => self.taken(name, holder),
+            StoreError::NotFound => Refused::new(Reason::NotFound, error.to_string()),
+            StoreError::TooLarge { .. } => Refused::invalid(error.to_string()),
+            _ => Refused::new(Reason::Unavailable, error.to_string()),
+        }
+    }
+}
+
+fn overtaken(name: &str) -> Refused {
+    Refused::new(
+        Reason::Conflict,
+        format!("{name} is being changed by somebody else all the time; nothing was changed, try again"),
+    )
+}
+
+pub(super) fn unmade() -> Refused {
+    Refused::new(Reason::Unavailable, "the daemon is stopping; nothing was changed")
+}
+
+fn enctype(name: &str) -> Result<EncType, Refused> {
+    EncType::from_name(name).ok_or_else(|| {
+        let known = EncType::ALL.map(EncType::name).join(", ");
+        Refused::invalid(format!("{name:?} is no enctype of this realm; it has {known}"))
+    })
+}

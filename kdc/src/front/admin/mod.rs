@@ -1,0 +1,11 @@
+//! Administration over `<state>/admin.sock`: one thread for each administrator that is connected.
+
+mod attributes;
+mod execute;
+mod glob;
+mod import;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+pub use socket::{AdminFront, AdminSocket, Reload};

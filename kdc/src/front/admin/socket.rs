@@ -1,0 +1,459 @@
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use nix::sys::socket::{getsockopt, sockopt};
+use nix::unistd::Uid;
+use tessera_common::admin::{self, Hello, PROTOCOL, Reason, Request, Response, Welcome, read_frame, write_frame};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use super::execute::{Executor, Refused};
+use crate::clock;
+use crate::front::workers::Workers;
+use crate::kerberos::Kdc;
+use crate::log::Log;
+use crate::random::ThreadRandom;
+use crate::store::{Author, Store};
+
+/// How many administrators may be connected at once.
+const MOST_CONNECTED: usize = 128;
+/// How long one may say nothing.
+const IDLE: Duration = Duration::from_secs(600);
+/// What the address of a Unix socket has room for, without the NUL at its end.
+const LONGEST_PATH: usize = 107;
+
+/// The socket, bound and not served yet. The file is removed when this is dropped.
+pub struct AdminSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+/// Applies a changed realm.toml: notes for the operator, or what is wrong with it.
+pub type Reload = dyn Fn() -> Result<Vec<String>, String> + Send + Sync;
+
+/// Carries out what administrators ask for.
+pub struct AdminFront {
+    /// The settings in force are the KDC's.
+    pub kdc: Arc<ArcSwap<Kdc>>,
+    /// The principals.
+    pub store: Arc<dyn Store>,
+    /// Where keys are made from passwords.
+    pub workers: Arc<Workers>,
+    /// What `principal reload` does.
+    pub reload: Box<Reload>,
+    /// The log.
+    pub log: Log,
+}
+
+impl AdminSocket {
+    /// Binds `admin.sock` in the state directory, in place of one that a daemon left behind. Only the daemon's user, and
+    /// root, can connect.
+    ///
+    /// # Errors
+    /// With the path, and what to do.
+    pub fn bind(state: &Path) -> Result<Self, String> {
+        let path = state.join(admin::SOCKET);
+        let octets = path.as_os_str().len();
+        if octets > LONGEST_PATH {
+            return Err(format!(
+                "the path {} has {octets} octets, and a socket's at most {LONGEST_PATH}; choose a shorter [realm] state",
+                path.display()
+            ));
+        }
+        if UnixStream::connect(&path).is_ok() {
+            return Err(format!(
+                "another kdc serves {}: it answers at {}",
+                state.display(),
+                path.display()
+            ));
+        }
+        let bound = match fs::remove_file(&path) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
+            _ => UnixListener::bind(&path),
+        };
+        let failed = |why: io::Error| format!("{}: {why}", path.display());
+        let listener = bound.map_err(failed)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        Ok(Self { listener, path })
+    }
+
+    /// Serves until `stop` holds true, on the runtime that this is called in.
+    ///
+    /// # Errors
+    /// When the runtime does not take the socket.
+    pub fn serve(self, front: Arc<AdminFront>, mut stop: watch::Receiver<bool>) -> io::Result<JoinHandle<()>> {
+        let listener = tokio::net::UnixListener::from_std(self.listener.try_clone()?)?;
+        Ok(tokio::spawn(async move {
+            // Removes the file at the end.
+            let _socket = self;
+            let places = Arc::new(Semaphore::new(MOST_CONNECTED));
+            loop {
+                let accepted = tokio::select! {
+                    accepted = listener.accept() => accepted,
+                    _ = stop.wait_for(|stop| *stop) => return,
+                };
+                let stream = accepted.and_then(|(stream, _)| stream.into_std()).and_then(|stream| {
+                    stream.set_nonblocking(false)?;
+                    stream.set_read_timeout(Some(IDLE))?;
+                    stream.set_write_timeout(Some(IDLE))?;
+                    Ok(stream)
+                });
+                let started = stream.and_then(|stream| front.start(stream, &places));
+                if let Err(why) = started {
+                    front
+                        .log
+                        .error(format_args!("an administrator could not be served: {why}"));
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }))
+    }
+}
+
+impl Drop for AdminSocket {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl AdminFront {
+    fn start(self: &Arc<Self>, mut stream: UnixStream, places: &Arc<Semaphore>) -> io::Result<()> {
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
+            let message = format!("{MOST_CONNECTED} administrators are connected already; try again later");
+            let _ = write_frame(&mut stream, &Response::from(Refused::new(Reason::Unavailable, message)));
+            return Ok(());
+        };
+        let front = Arc::clone(self);
+        thread::Builder::new().name("admin".into()).spawn(move || {
+            let _place: OwnedSemaphorePermit = place;
+            front.serve(stream);
+        })?;
+        Ok(())
+    }
+
+    fn serve(&self, mut stream: UnixStream) {
+        let uid = match self.welcome(&mut stream) {
+            Ok(uid) => uid,
+            Err(refused) => {
+                self.log
+                    .warn(format_args!("an administrator was refused: {}", refused.message));
+                let _ = write_frame(&mut stream, &Response::from(refused));
+                return;
+            }
+        };
+        loop {
+            let request = match read_frame::<Request>(&mut stream) {
+                Ok(Some(request)) => request,
+                Ok(None) => return,
+                Err(why) => {
+                    let refused = Refused::new(Reason::Invalid, why.to_string());
+                    let _ = write_frame(&mut stream, &Response::from(refused));
+                    return;
+                }
+            };
+            if self.answer(request, uid, &mut stream).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn welcome(&self, stream: &mut UnixStream) -> Result<Uid, Refused> {
+        let invalid = |what: String| Refused::new(Reason::Invalid, what);
+        let peer = getsockopt(stream, sockopt::PeerCredentials).map_err(|errno| invalid(errno.to_string()))?;
+        let (uid, own) = (Uid::from_raw(peer.uid()), Uid::effective());
+        let hello: Hello = match read_frame(stream) {
+            Ok(Some(hello)) => hello,
+            Ok(None) => return Err(invalid("it hung up at once".into())),
+            Err(why) => return Err(invalid(why.to_string())),
+        };
+        if !uid.is_root() && uid != own {
+            return Err(Refused::new(
+                Reason::NotPermitted,
+                format!(
+                    "uid {uid} may not administer this realm; run principal as root or as uid {own}, as the daemon"
+                ),
+            ));
+        }
+        if hello.protocol != PROTOCOL {
+            return Err(invalid(format!(
+                "{} speaks version {} of the administration protocol, this daemon version {PROTOCOL}; use the principal \
+                 that came with it",
+                hello.program, hello.protocol
+            )));
+        }
+        let welcome = Welcome {
+            protocol: PROTOCOL,
+            program: concat!("kdc ", env!("CARGO_PKG_VERSION")).into(),
+            realm: self.kdc.load().settings().name.as_str().to_owned(),
+        };
+        write_frame(stream, &welcome).map_err(|why| invalid(why.to_string()))?;
+        Ok(uid)
+    }
+
+    fn answer(&self, request: Request, uid: Uid, stream: &mut UnixStream) -> io::Result<()> {
+        let what = describe(&request);
+        let who = format!("uid {uid}");
+        let mut send = |response: &Response| write_frame(stream, response).map_err(io::Error::other);
+        let done = if request == Request::Reload {
+            let (response, done) = self.reload();
+            send(&response)?;
+            done
+        } else {
+            let mut executor = Executor {
+                store: &*self.store,
+                settings: Arc::clone(self.kdc.load().settings()),
+                workers: &self.workers,
+                author: Author {
+                    who: who.clone(),
+                    when: clock::now().time,
+                },
+                random: &mut ThreadRandom,
+            };
+            executor.run(request, &mut send)?
+        };
+        match done {
+            Ok(()) => self.log.info(format_args!("admin by={who:?} {what} result=done")),
+            Err(refused) => self.log.info(format_args!(
+                "admin by={who:?} {what} result=refused reason={} detail={:?}",
+                reason(refused.reason),
+                refused.message
+            )),
+        }
+        Ok(())
+    }
+
+    fn reload(&self) -> (Response, Result<(), Refused>) {
+        match (self.reload)() {
+            Ok(notes) => (Response::Reloaded { notes }, Ok(())),
+            Err(message) => {
+                let refused = Refused::new(Reason::Invalid, message);
+                (refused.clone().into(), Err(refused))
+            }
+        }
+    }
+}
+
+// The request and whom it concerns, for the log; never a secret.
+fn describe(request: &Request) -> String {
+    let (what, whom) = match request {
+        Request::Add(new) => ("add", Some(&new.name)),
+        Request::List { glob } => ("list", glob.as_ref()),
+        Request::Show { name } => ("show", Some(name)),
+        Request::Set { name, .. } => ("set", Some(name)),
+        Request::Password { name, .. } => ("password", Some(name)),
+        Request::Rotate { name, .. } => ("rotate", Some(name)),
+        Request::Lock { name } => ("lock", Some(name)),
+        Request::Unlock { name } => ("unlock", Some(name)),
+        Request::Rename { name, to } => return format!("request=rename principal={name:?} to={to:?}"),
+        Request::Alias { name, alias } => return format!("request=alias principal={name:?} alias={alias:?}"),
+        Request::Unalias { name, alias } => return format!("request=unalias principal={name:?} alias={alias:?}"),
+        Request::Remove { name } => ("remove", Some(name)),
+        Request::Keytab { names, .. } => return format!("request=keytab principals={:?}", names.join(",")),
+        Request::Import { principals } => return format!("request=import count={}", principals.len()),
+        Request::Reload => ("reload", None),
+        _ => ("unknown", None),
+    };
+    whom.map_or_else(
+        || format!("request={what}"),
+        |whom| format!("request={what} principal={whom:?}"),
+    )
+}
+
+const fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NotPermitted => "not-permitted",
+        Reason::NotFound => "not-found",
+        Reason::Taken => "taken",
+        Reason::Conflict => "conflict",
+        Reason::Invalid => "invalid",
+        Reason::Protected => "protected",
+        Reason::Unavailable => "unavailable",
+        _ => "unknown",
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "real sockets are waited for")]
+mod tests {
+    use std::os::unix::net::UnixStream as Client;
+
+    use tempfile::TempDir;
+    use tessera_common::name::Realm;
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+    use crate::front::workers::{Bounds, WorkersGuard};
+    use crate::log::LogWriter;
+    use crate::realm::settings::RealmSettings;
+    use crate::store::Memory;
+    use crate::store::test_realm::keyring;
+
+    struct Served {
+        state: TempDir,
+        stop: watch::Sender<bool>,
+        task: JoinHandle<()>,
+        runtime: Runtime,
+        _workers: WorkersGuard,
+        _log: LogWriter,
+    }
+
+    fn served() -> Served {
+        let state = tempfile::tempdir().unwrap();
+        let log = Log::start(io::sink()).unwrap();
+        let workers = Workers::start(1, Bounds::default()).unwrap();
+        let settings = RealmSettings::new(Realm::new("EXAMPLE.COM").unwrap());
+        let front = AdminFront {
+            kdc: Arc::new(ArcSwap::from_pointee(Kdc::new(Arc::new(settings)))),
+            store: Arc::new(Memory::new(keyring())),
+            workers: workers.workers(),
+            reload: Box::new(|| Err("no file".into())),
+            log: log.log(),
+        };
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let entered = runtime.enter();
+        let task = AdminSocket::bind(state.path())
+            .unwrap()
+            .serve(Arc::new(front), stopped)
+            .unwrap();
+        drop(entered);
+        Served {
+            state,
+            stop,
+            task,
+            runtime,
+            _workers: workers,
+            _log: log,
+        }
+    }
+
+    fn connect(served: &Served) -> Client {
+        let client = Client::connect(served.state.path().join(admin::SOCKET)).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        client
+    }
+
+    fn greeted(served: &Served) -> Client {
+        let mut client = connect(served);
+        write_frame(&mut client, &hello(PROTOCOL)).unwrap();
+        let welcome: Welcome = read_frame(&mut client).unwrap().unwrap();
+        assert_eq!((welcome.protocol, welcome.realm.as_str()), (PROTOCOL, "EXAMPLE.COM"));
+        client
+    }
+
+    fn hello(protocol: u32) -> Hello {
+        Hello {
+            protocol,
+            program: "principal 9".into(),
+        }
+    }
+
+    fn refusal(client: &mut Client) -> (Reason, String) {
+        match read_frame(client).unwrap().unwrap() {
+            Response::Refused { reason, message } => (reason, message),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn requests_of_one_connection_are_answered_in_turn() {
+        let served = served();
+        let mut client = greeted(&served);
+        for _ in 0..2 {
+            write_frame(&mut client, &Request::List { glob: None }).unwrap();
+            assert_eq!(read_frame::<Response>(&mut client).unwrap(), Some(Response::Done));
+            write_frame(&mut client, &Request::Reload).unwrap();
+            assert_eq!(refusal(&mut client), (Reason::Invalid, "no file".into()));
+        }
+    }
+
+    #[test]
+    fn another_version_of_the_protocol_is_refused_with_what_to_do() {
+        let served = served();
+        let mut client = connect(&served);
+        write_frame(&mut client, &hello(2)).unwrap();
+        let (reason, message) = refusal(&mut client);
+        assert_eq!(reason, Reason::Invalid);
+        assert_eq!(
+            message,
+            "principal 9 speaks version 2 of the administration protocol, this daemon version 1; use the principal that \
+             came with it"
+        );
+        assert_eq!(read_frame::<Response>(&mut client).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_no_request_ends_the_connection_and_no_other() {
+        let served = served();
+        let mut other = greeted(&served);
+        let mut client = greeted(&served);
+        write_frame(&mut client, &"nonsense").unwrap();
+        let (reason, message) = refusal(&mut client);
+        assert_eq!(reason, Reason::Invalid);
+        assert!(message.starts_with("not a message of this protocol: "), "{message}");
+        assert_eq!(read_frame::<Response>(&mut client).unwrap(), None);
+        write_frame(&mut other, &Request::List { glob: None }).unwrap();
+        assert_eq!(read_frame::<Response>(&mut other).unwrap(), Some(Response::Done));
+    }
+
+    #[test]
+    fn so_many_administrators_are_served_and_no_more() {
+        let served = served();
+        let mut clients: Vec<_> = (0..MOST_CONNECTED).map(|_| greeted(&served)).collect();
+        let mut late = connect(&served);
+        let (reason, message) = refusal(&mut late);
+        assert_eq!(reason, Reason::Unavailable);
+        assert_eq!(message, "128 administrators are connected already; try again later");
+        clients.pop();
+        let room = (0..100).any(|_| {
+            thread::sleep(Duration::from_millis(20));
+            let mut next = connect(&served);
+            write_frame(&mut next, &hello(PROTOCOL)).unwrap();
+            read_frame::<Welcome>(&mut next).is_ok_and(|welcome| welcome.is_some())
+        });
+        assert!(room);
+    }
+
+    #[test]
+    fn the_socket_is_for_its_owner_and_goes_with_the_daemon() {
+        let served = served();
+        let path = served.state.path().join(admin::SOCKET);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let second = AdminSocket::bind(served.state.path()).map(|_| ()).unwrap_err();
+        assert!(second.starts_with("another kdc serves "), "{second}");
+        served.stop.send(true).unwrap();
+        served.runtime.block_on(served.task).unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_socket_that_a_killed_daemon_left_behind_is_replaced() {
+        let state = tempfile::tempdir().unwrap();
+        drop(UnixListener::bind(state.path().join(admin::SOCKET)).unwrap());
+        AdminSocket::bind(state.path()).unwrap();
+    }
+
+    #[test]
+    fn a_path_that_no_socket_can_have_is_refused() {
+        let state = tempfile::tempdir().unwrap();
+        let deep = state.path().join("x".repeat(100));
+        fs::create_dir(&deep).unwrap();
+        let error = AdminSocket::bind(&deep).map(|_| ()).unwrap_err();
+        assert!(
+            error.ends_with("octets, and a socket's at most 107; choose a shorter [realm] state"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,6 @@
+//! Adapters between a wire and the realm, and nothing else.
+
+pub mod admin;
+pub mod kerberos;
+pub mod password;
+pub mod workers;

@@ -1,0 +1,118 @@
+//! Password changes (RFC 3244), over UDP and TCP.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::workers::Workers;
+use crate::clock;
+use crate::kerberos::{Kdc, Outcome, PasswordChange, PasswordStep, Request};
+use crate::log::Log;
+use crate::net::{Answer, Deferred, Origin, Service};
+use crate::random::ThreadRandom;
+use crate::realm::keys::{self, Former, FreshKeys};
+use crate::realm::principal::PrincipalRecord;
+use crate::store::{Author, Change, Store, StoreError};
+
+/// How often a change is tried anew that somebody else's change came before.
+const TRIES: usize = 16;
+
+/// Answers them from a store. The new keys are made on a pool.
+pub struct PasswordFront {
+    /// Replaced when the realm's settings change.
+    kdc: Arc<ArcSwap<Kdc>>,
+    store: Arc<dyn Store>,
+    workers: Arc<Workers>,
+    log: Log,
+}
+
+impl PasswordFront {
+    /// A front of this KDC.
+    #[must_use]
+    pub fn new(kdc: Arc<ArcSwap<Kdc>>, store: Arc<dyn Store>, workers: Arc<Workers>, log: Log) -> Self {
+        Self {
+            kdc,
+            store,
+            workers,
+            log,
+        }
+    }
+}
+
+impl Service for PasswordFront {
+    fn answer(&self, request: &[u8], origin: &Origin, later: &dyn Fn() -> Deferred) -> Answer {
+        let request = Request {
+            octets: request,
+            origin: *origin,
+            now: clock::now(),
+        };
+        let kdc = self.kdc.load_full();
+        let change = match kdc.open_password(&self.store.view(), &request, &mut ThreadRandom) {
+            PasswordStep::Answered(outcome) => {
+                self.log.event(outcome.event);
+                return outcome.answer.map_or(Answer::Silence, Answer::Reply);
+            }
+            PasswordStep::Change(change) => change,
+        };
+        let Ok(place) = self.workers.place(origin.peer.ip()) else {
+            // The client asks again, and by then there may be room.
+            self.log.event(change.dropped("busy"));
+            return Answer::Silence;
+        };
+        let (store, log, later) = (Arc::clone(&self.store), self.log.clone(), later());
+        place.run(move || {
+            let outcome = change_password(&kdc, &*store, *change);
+            log.event(outcome.event);
+            if let Some(answer) = outcome.answer {
+                later.reply(answer);
+            }
+        });
+        Answer::Later
+    }
+
+    fn too_long(&self, _: &Origin) -> Option<Arc<[u8]>> {
+        Some(self.kdc.load().too_long(clock::now()))
+    }
+}
+
+fn change_password(kdc: &Kdc, store: &dyn Store, change: PasswordChange) -> Outcome {
+    match try_to_change(kdc, store, &change) {
+        Ok(()) => change.changed(clock::now(), &mut ThreadRandom),
+        Err(why) => change.failed(&why, clock::now(), &mut ThreadRandom),
+    }
+}
+
+fn try_to_change(kdc: &Kdc, store: &dyn Store, change: &PasswordChange) -> Result<(), String> {
+    let settings = kdc.settings();
+    let author = Author {
+        who: change.author().to_owned(),
+        when: clock::now().time,
+    };
+    let mut fresh: Option<(Vec<u8>, FreshKeys)> = None;
+    for _ in 0..TRIES {
+        let view = store.view();
+        let found = view.get(change.target()).ok_or("the principal was removed meanwhile")?;
+        let salt = found.name.default_salt(&settings.name);
+        let keys = match fresh.take() {
+            Some((of_salt, keys)) if of_salt == salt => keys,
+            _ => {
+                FreshKeys::from_password(&settings.enctypes, change.password(), &salt).map_err(|why| why.to_string())?
+            }
+        };
+        let mut record = PrincipalRecord::clone(found);
+        let former = Former::due(&record, false, settings, author.when);
+        keys::replace(&view, &mut record, &keys, former, author.when, &mut ThreadRandom);
+        record.changed = author.when;
+        record.changed_by.clone_from(&author.who);
+        let change = Change::Put {
+            expected: Some(found.revision),
+            record: Box::new(record),
+        };
+        match store.commit(&author, vec![change]) {
+            Ok(_) => return Ok(()),
+            Err(StoreError::Conflict { .. } | StoreError::NotFound) => fresh = Some((salt, keys)),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Err("the principal is being changed by somebody else all the time".into())
+}

@@ -1,0 +1,358 @@
+//! The authentication service (RFC 4120 §3.1): from a name and a proof to an initial ticket.
+
+use std::sync::Arc;
+
+use tessera_common::Random;
+use tessera_common::crypto::{EncType, Key, KeyUsage};
+use tessera_common::error_code::ErrorCode;
+use tessera_common::flags::{KdcOptions, TicketFlags};
+use tessera_common::name::Name;
+use tessera_common::time::KerberosTime;
+use tessera_common::wire::{
+    self, EncTicketPart, EncryptionKey, EtypeInfo2Entry, KerberosString, PaData, PrincipalName, TransitedEncoding,
+    pa_type,
+};
+
+use super::issue::{self, ReplyFacts, ReplyKey, SealingKey};
+use super::mechanism::{self, AsContext, MECHANISMS, Step};
+use super::refusal::Refusal;
+use super::request::{AskedName, KdcRequest};
+use super::{Exchange, binding, lookup, options, times};
+use crate::realm::accounting::{Event, Issued, Result as EventResult};
+use crate::realm::authentication::{Admitted, Authenticated, Disclosure, Verdict, admit};
+use crate::realm::authorization::{Grant, Path, authorize_ticket};
+use crate::realm::denied::Denied;
+use crate::realm::principal::{Attributes, PrincipalRecord, StoredKey};
+
+/// Answers an AS-REQ: the AS-REP, or why there is none.
+pub(super) fn run(exchange: &Exchange<'_>, event: &mut Event, random: &mut dyn Random) -> Result<Vec<u8>, Refusal> {
+    let request = KdcRequest::decode_as(exchange.request.octets)?;
+    request.describe(event);
+    AsExchange {
+        exchange,
+        request: &request,
+    }
+    .run(event, random)
+    .map_err(|refusal| request.echo_client(request.echo_service(refusal)))
+}
+
+struct AsExchange<'a> {
+    exchange: &'a Exchange<'a>,
+    request: &'a KdcRequest,
+}
+
+/// A client that may have a ticket, and the key that it can read the reply with.
+struct Proved<'a> {
+    client: Authenticated,
+    reply_key: &'a StoredKey,
+}
+
+impl AsExchange<'_> {
+    fn run(&self, event: &mut Event, random: &mut dyn Random) -> Result<Vec<u8>, Refusal> {
+        let &Exchange { settings, view, .. } = self.exchange;
+        let cname = self.request.cname()?;
+        lookup::check_realm(
+            &self.request.body.realm,
+            &settings.name,
+            ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN,
+        )?;
+        let sname = self.request.sname()?;
+        options::check_initial(self.request.body.kdc_options)?;
+
+        // The service before the proof, so that a mistyped name costs nobody a password; but where names are hidden, after
+        // it: or a stranger could find out by asking for tickets to a name whether somebody has it.
+        let mut service = lookup::service(view, &sname);
+        let disclosure = if settings.hide_unknown_principals {
+            Disclosure::AfterProof
+        } else {
+            service = Ok(service?);
+            Disclosure::BeforeProof
+        };
+        let client = lookup::client(view, &settings.name, &cname.wire, &cname.name);
+        event.client_id = client.map(|client| client.id);
+        let cx = AsContext {
+            exchange: self.exchange,
+            client,
+        };
+        let Some(client) = client else {
+            return Err(self.unknown_client(&cx, &cname));
+        };
+        let admitted = admit(client, self.exchange.request.now.time, disclosure)?.demanding_proof(
+            service
+                .as_ref()
+                .is_ok_and(|service| service.attributes.contains(Attributes::REQUIRE_PREAUTH)),
+        );
+        let reply_key = self.reply_key(client)?;
+        let proved = self.authenticate(&cx, admitted, reply_key, event)?;
+        // The proof is used up: from here on, the same request gets the same answer, whatever that is.
+        let is_proved = proved.client.factors().any();
+        service
+            .and_then(|service| self.answer(&proved, &cname, service, &sname, event, random))
+            .map_err(|refusal| refusal.remembered_if(is_proved))
+    }
+
+    fn answer(
+        &self,
+        proved: &Proved<'_>,
+        cname: &AskedName,
+        service: &PrincipalRecord,
+        sname: &AskedName,
+        event: &mut Event,
+        random: &mut dyn Random,
+    ) -> Result<Vec<u8>, Refusal> {
+        let &Exchange { settings, view, .. } = self.exchange;
+        let now = self.exchange.request.now.time;
+        let client = proved.client.record();
+        // After the proof, so that it tells nothing to who does not know the password.
+        if !service.name.is(&["kadmin", "changepw"]) {
+            proved.client.password_is_current(now)?;
+        }
+        let grant = authorize_ticket(settings, &proved.client, service, Path::Initial, now)?;
+        let times = times::new_ticket(&self.request.body, &grant, None, now, settings.clock_skew)?;
+        let session_etype = issue::session_etype(self.request.etypes(), service)?;
+        let sealing = issue::sealing_key(view, service)?;
+        let reply_key = ReplyKey {
+            key: issue::unseal(view, client, proved.reply_key)?,
+            kvno: Some(proved.reply_key.kvno),
+            usage: KeyUsage::AS_REP,
+        };
+        let key = issue::session_key(session_etype, random);
+        let mut part = self.ticket_part(&proved.client, self.reply_cname(cname, client), key, &grant);
+        issue::set_times(&mut part, &times);
+        bind_to(self.exchange, &mut part, client, service, &sealing.key)?;
+        event.result = EventResult::Issued(issued(&part, &sealing, &reply_key));
+        let salt = self.salt(client, proved.reply_key);
+        let facts = ReplyFacts {
+            nonce: self.request.body.nonce,
+            now,
+            key_expiration: key_expiration(client),
+            padata: Some(vec![etype_info2(&[(proved.reply_key.etype, salt)])]),
+            encrypted_padata: issue::enc_pa_rep(self.exchange, self.request, &reply_key.key),
+        };
+        let srealm = KerberosString::from(&settings.name);
+        let sname = self.reply_sname(sname, service);
+        Ok(issue::reply(
+            issue::Exchange::As,
+            (&srealm, &sname),
+            part,
+            &sealing,
+            &reply_key,
+            facts,
+            random,
+        ))
+    }
+
+    // A name that nobody has says so, or plays the part of one that somebody has.
+    fn unknown_client(&self, cx: &AsContext<'_>, cname: &AskedName) -> Refusal {
+        if !self.exchange.settings.hide_unknown_principals {
+            return Denied::ClientUnknown.into();
+        }
+        let realm = &self.exchange.settings.name;
+        let salt = lookup::decoy(realm, &cname.wire, &cname.name).default_salt(realm);
+        let entries: Vec<_> = self
+            .request
+            .etypes()
+            .filter(|etype| self.exchange.settings.enctypes.contains(etype))
+            .map(|etype| (etype, salt.clone()))
+            .collect();
+        if entries.is_empty() {
+            return no_reply_key();
+        }
+        let played = match mechanism::find(&self.request.padata).map(|(mechanism, pa)| mechanism.step(cx, pa)) {
+            None => ErrorCode::KDC_ERR_PREAUTH_REQUIRED,
+            Some(_) => ErrorCode::KDC_ERR_PREAUTH_FAILED,
+        };
+        // A wrong proof of somebody who exists is remembered, so this is, too: or the time in a second answer would tell.
+        Refusal::new(played, Denied::ClientUnknown.name())
+            .data(method_data(cx, &entries))
+            .remembered_if(played == ErrorCode::KDC_ERR_PREAUTH_FAILED)
+    }
+
+    // The first of the client's preferences that the client itself has a key for.
+    fn reply_key<'v>(&self, client: &'v PrincipalRecord) -> Result<&'v StoredKey, Refusal> {
+        self.request
+            .etypes()
+            .find_map(|etype| client.current_keys().find(|key| key.etype == etype))
+            .ok_or_else(no_reply_key)
+    }
+
+    fn authenticate<'k>(
+        &self,
+        cx: &AsContext<'k>,
+        admitted: Admitted,
+        reply_key: &'k StoredKey,
+        event: &mut Event,
+    ) -> Result<Proved<'k>, Refusal> {
+        let client = Arc::clone(admitted.record());
+        let explain = |refusal: Refusal| {
+            let entries: Vec<_> = self
+                .request
+                .etypes()
+                .filter_map(|etype| client.current_keys().find(|key| key.etype == etype))
+                .map(|key| (key.etype, self.salt(&client, key)))
+                .collect();
+            refusal.data(method_data(cx, &entries))
+        };
+        let Some((mechanism, pa)) = mechanism::find(&self.request.padata) else {
+            let client = admitted.conclude(Verdict::Absent).map_err(|denied| match denied {
+                Denied::ProofMissing => explain(denied.into()),
+                other => other.into(),
+            })?;
+            return Ok(Proved { client, reply_key });
+        };
+        match mechanism.step(cx, pa) {
+            Step::Done { factors, proof, key } => {
+                if !self.exchange.replays.use_proof(&proof, self.exchange.request.now.time) {
+                    return Err(Refusal::new(ErrorCode::KRB_AP_ERR_REPEAT, "proof-replayed").remembered());
+                }
+                event.factor = Some(factors.name());
+                let concluded = admitted.conclude(Verdict::Proved(factors));
+                let client = concluded.map_err(|denied| Refusal::from(denied).remembered())?;
+                // Of several keys of one enctype, the client has the one that it proved.
+                let reply_key = if key.etype == reply_key.etype { key } else { reply_key };
+                Ok(Proved { client, reply_key })
+            }
+            Step::Wrong { detail } => {
+                let denied = admitted.conclude(Verdict::Wrong).err().unwrap_or(Denied::WrongProof);
+                Err(explain(Refusal::from(denied).detail(detail).remembered()))
+            }
+            Step::Refused(refusal) => Err(refusal),
+        }
+    }
+
+    fn salt(&self, client: &PrincipalRecord, key: &StoredKey) -> Vec<u8> {
+        key.salt
+            .clone()
+            .unwrap_or_else(|| client.name.default_salt(&self.exchange.settings.name))
+    }
+
+    fn ticket_part(
+        &self,
+        client: &Authenticated,
+        cname: PrincipalName,
+        key: EncryptionKey,
+        grant: &Grant,
+    ) -> EncTicketPart {
+        let now = self.exchange.request.now.time;
+        let given = |option, flag| TicketFlags::empty().set(flag, self.request.asks(option));
+        let delegation = given(KdcOptions::FORWARDABLE, TicketFlags::FORWARDABLE)
+            | given(KdcOptions::PROXIABLE, TicketFlags::PROXIABLE);
+        let flags = TicketFlags(delegation.0 & grant.delegation.0)
+            | given(KdcOptions::ALLOW_POSTDATE, TicketFlags::MAY_POSTDATE)
+            | TicketFlags::INITIAL
+            | TicketFlags::ENC_PA_REP;
+        EncTicketPart {
+            flags: flags.set(TicketFlags::PRE_AUTHENT, client.factors().any()),
+            key,
+            crealm: (&self.exchange.settings.name).into(),
+            cname,
+            transited: TransitedEncoding::local(),
+            authtime: now,
+            starttime: None,
+            endtime: now,
+            renew_till: None,
+            caddr: self
+                .request
+                .body
+                .addresses
+                .clone()
+                .filter(|addresses| !addresses.is_empty()),
+            authorization_data: None,
+        }
+    }
+
+    // RFC 6806 §6: names come back as they were asked for, unless the client lets the KDC put better ones in.
+    fn reply_cname(&self, asked: &AskedName, client: &PrincipalRecord) -> PrincipalName {
+        let canonicalize = self.request.asks(KdcOptions::CANONICALIZE);
+        if canonicalize && asked.name != client.name {
+            lookup::canonical(client)
+        } else {
+            asked.wire.clone()
+        }
+    }
+
+    fn reply_sname(&self, asked: &AskedName, service: &PrincipalRecord) -> PrincipalName {
+        let canonicalize = self.request.asks(KdcOptions::CANONICALIZE) && service.name.tgs_realm().is_some();
+        if canonicalize && asked.name != service.name {
+            lookup::canonical(service)
+        } else {
+            asked.wire.clone()
+        }
+    }
+}
+
+fn method_data(cx: &AsContext<'_>, entries: &[(EncType, Vec<u8>)]) -> Vec<u8> {
+    let mut methods = vec![etype_info2(entries)];
+    methods.extend(MECHANISMS.iter().filter_map(|mechanism| mechanism.offer(cx)));
+    wire::encode(&methods)
+}
+
+// Always with the salt written out, so that aliases, renamed and imported principals work; first in METHOD-DATA.
+fn etype_info2(entries: &[(EncType, Vec<u8>)]) -> PaData {
+    let info: Vec<EtypeInfo2Entry> = entries
+        .iter()
+        .map(|(etype, salt)| EtypeInfo2Entry {
+            etype: etype.number(),
+            salt: Some(KerberosString(salt.clone())),
+            s2kparams: None,
+        })
+        .collect();
+    PaData::new(pa_type::ETYPE_INFO2, wire::encode(&info))
+}
+
+/// Binds the ticket to the client; with MACs by the realm's key and by the one that it is sealed with, unless that is the
+/// realm's.
+pub(super) fn bind_to(
+    exchange: &Exchange<'_>,
+    part: &mut EncTicketPart,
+    client: &PrincipalRecord,
+    service: &PrincipalRecord,
+    sealing: &Key,
+) -> Result<(), Refusal> {
+    let realm = &exchange.settings.name;
+    if service.name.tgs_realm() == Some(realm.as_str()) {
+        binding::bind(part, client.id, None);
+        return Ok(());
+    }
+    let krbtgt = exchange
+        .view
+        .find(&Name::krbtgt(realm))
+        .ok_or_else(|| Refusal::new(ErrorCode::KRB_ERR_GENERIC, "krbtgt-missing"))?;
+    let SealingKey { key, kvno } = issue::sealing_key(exchange.view, krbtgt)?;
+    binding::bind(
+        part,
+        client.id,
+        Some(&binding::VerifierKeys {
+            realm: binding::RealmKey {
+                key: &key,
+                kvno: kvno.unwrap_or_default(),
+            },
+            service: sealing,
+        }),
+    );
+    Ok(())
+}
+
+/// What the log says of a ticket.
+pub(super) fn issued(part: &EncTicketPart, sealing: &SealingKey, reply: &ReplyKey) -> Issued {
+    Issued {
+        ticket_etype: sealing.key.etype(),
+        session_etype: EncType::from_number(part.key.keytype).unwrap_or(sealing.key.etype()),
+        reply_etype: reply.key.etype(),
+        kvno: sealing.kvno,
+        reply_kvno: reply.kvno,
+        flags: part.flags,
+        end: part.endtime,
+        renew_till: part.renew_till,
+    }
+}
+
+// RFC 4120 §5.4.2: the earlier of the two expirations.
+fn key_expiration(client: &PrincipalRecord) -> Option<KerberosTime> {
+    [client.expires, client.password_expires].into_iter().flatten().min()
+}
+
+fn no_reply_key() -> Refusal {
+    Refusal::new(ErrorCode::KDC_ERR_ETYPE_NOSUPP, "no-common-reply-etype")
+        .text("the client has no key of an encryption type that it asked for")
+}

@@ -1,0 +1,155 @@
+//! Binds a ticket to the principal that it was issued to: not to its name, which may pass to somebody else.
+//!
+//! The principal's immutable id travels in the ticket, inside IF-RELEVANT(CAMMAC) (RFC 7751). A TGT is sealed with the
+//! realm's own key and needs no more. A service, though, holds the key of its own tickets, and could bring one back
+//! rewritten; in such a ticket the CAMMAC carries a kdc-verifier, a MAC by the realm's key. It carries a svc-verifier, too:
+//! MIT's library refuses a ticket with a CAMMAC that has none.
+
+use tessera_common::crypto::{Key, KeyUsage};
+use tessera_common::wire::{
+    self, AuthorizationData, AuthorizationDataElement, Cammac, Checksum, EncTicketPart, Kvno, Octets, VerifierMac,
+    ad_type,
+};
+
+use super::authorization_data::if_relevant;
+use crate::realm::principal::PrincipalId;
+
+/// The authorization data type of a principal's id, for local use (RFC 4120 §5.2.6: negative): "TESS", negated. Its data is
+/// a version octet, 1, and the id's 16 octets.
+const AD_PRINCIPAL_ID: i32 = -0x5445_5353;
+const VERSION: u8 = 1;
+
+/// `KEY_USAGE_CAMMAC` (RFC 7751 §6).
+const CAMMAC_USAGE: KeyUsage = KeyUsage(64);
+
+/// What a ticket says about whom it was issued to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Binding {
+    /// To this principal.
+    To(PrincipalId),
+    /// The ticket has none: another KDC with the same key issued it.
+    Absent,
+    /// There is one, and the realm did not make it.
+    Forged,
+}
+
+/// A key of krbtgt and its version.
+pub(super) struct RealmKey<'a> {
+    pub(super) key: &'a Key,
+    pub(super) kvno: u32,
+}
+
+/// What a ticket's verifiers are made with, if it is not sealed with the realm's own key.
+pub(super) struct VerifierKeys<'a> {
+    pub(super) realm: RealmKey<'a>,
+    /// The one that the ticket is sealed with.
+    pub(super) service: &'a Key,
+}
+
+/// Adds the binding to a ticket that is about to be sealed, in place of any that it has.
+pub(super) fn bind(part: &mut EncTicketPart, id: PrincipalId, keys: Option<&VerifierKeys<'_>>) {
+    let ad_data = core::iter::once(VERSION).chain(id.0).collect();
+    let elements = vec![AuthorizationDataElement {
+        ad_type: AD_PRINCIPAL_ID,
+        ad_data: Octets(ad_data),
+    }];
+    let others = part.authorization_data.take().map(without_bindings).unwrap_or_default();
+    let kdc_verifier = keys.map(|VerifierKeys { realm, .. }| VerifierMac {
+        identifier: None,
+        kvno: Some(Kvno(realm.kvno)),
+        enctype: Some(realm.key.etype().number()),
+        mac: mac(realm.key, &covered(part, &elements)),
+    });
+    // RFC 7751 §3: over the elements alone. The key is the ticket's; it needs no name.
+    let svc_verifier = keys.map(|VerifierKeys { service, .. }| VerifierMac {
+        identifier: None,
+        kvno: None,
+        enctype: None,
+        mac: mac(service, &wire::encode(&elements)),
+    });
+    let cammac = Cammac {
+        elements,
+        kdc_verifier,
+        svc_verifier,
+        other_verifiers: None,
+    };
+    let element = AuthorizationDataElement {
+        ad_type: ad_type::CAMMAC,
+        ad_data: Octets(wire::encode(&cammac)),
+    };
+    let mut data = vec![if_relevant(&vec![element])];
+    data.extend(others);
+    part.authorization_data = Some(data);
+}
+
+/// Reads a ticket's binding. `realm_key` finds the realm's key of a version and enctype; without it the ticket is a TGT,
+/// whose seal is proof enough.
+pub(super) fn read(part: &EncTicketPart, realm_key: Option<&dyn Fn(u32, i32) -> Option<Key>>) -> Binding {
+    let Some(cammac) = part.authorization_data.iter().flatten().find_map(cammac_of) else {
+        return Binding::Absent;
+    };
+    if let Some(realm_key) = realm_key {
+        let verified = cammac.kdc_verifier.as_ref().is_some_and(|verifier| {
+            let key = verifier
+                .kvno
+                .zip(verifier.enctype)
+                .and_then(|(kvno, etype)| realm_key(kvno.0, etype));
+            key.is_some_and(|key| {
+                let covered = covered(part, &cammac.elements);
+                key.verify_checksum(CAMMAC_USAGE, verifier.mac.cksumtype, &covered, &verifier.mac.checksum)
+                    .is_ok()
+            })
+        });
+        if !verified {
+            return Binding::Forged;
+        }
+    }
+    cammac
+        .elements
+        .iter()
+        .find_map(principal_id)
+        .map_or(Binding::Absent, Binding::To)
+}
+
+fn mac(key: &Key, covered: &[u8]) -> Checksum {
+    Checksum {
+        cksumtype: key.etype().checksum_type(),
+        checksum: Octets(key.checksum(CAMMAC_USAGE, covered)),
+    }
+}
+
+// RFC 7751 §3: "the EncTicketPart with the authorization data replaced by the elements", encoded again. The one MAC that
+// is not over octets as received; the flags are those of the ticket that carries it.
+fn covered(part: &EncTicketPart, elements: &AuthorizationData) -> Vec<u8> {
+    let mut covered = part.clone();
+    covered.authorization_data = Some(elements.clone());
+    wire::encode(&covered)
+}
+
+fn without_bindings(data: AuthorizationData) -> AuthorizationData {
+    data.into_iter()
+        .filter(|element| cammac_of(element).is_none())
+        .collect()
+}
+
+// The CAMMAC with a principal id in an IF-RELEVANT, if this is one.
+fn cammac_of(element: &AuthorizationDataElement) -> Option<Cammac> {
+    if element.ad_type != ad_type::IF_RELEVANT {
+        return None;
+    }
+    let nested: AuthorizationData = wire::decode(&element.ad_data).ok()?;
+    let cammac = nested.iter().find(|element| element.ad_type == ad_type::CAMMAC)?;
+    let cammac: Cammac = wire::decode(&cammac.ad_data).ok()?;
+    cammac
+        .elements
+        .iter()
+        .any(|element| principal_id(element).is_some())
+        .then_some(cammac)
+}
+
+fn principal_id(element: &AuthorizationDataElement) -> Option<PrincipalId> {
+    match element.ad_data.split_first()? {
+        (&VERSION, id) if element.ad_type == AD_PRINCIPAL_ID => id.try_into().ok().map(PrincipalId),
+        _ => None,
+    }
+}

@@ -1,0 +1,185 @@
+//! RFC 4120's exchanges: octets and a picture of the principals in, octets and one event out. No socket, no clock.
+
+mod as_exchange;
+mod authorization_data;
+mod binding;
+mod header_ticket;
+mod issue;
+mod lookup;
+mod mechanism;
+mod options;
+mod password;
+mod refusal;
+mod replay;
+mod request;
+mod tgs_exchange;
+mod times;
+
+use std::sync::Arc;
+
+use tessera_common::Random;
+use tessera_common::error_code::ErrorCode;
+use tessera_common::time::Timestamp;
+
+use crate::realm::accounting::{Event, Kind, Origin, Result as EventResult, Transport};
+use crate::realm::settings::RealmSettings;
+use crate::store::View;
+pub use password::{PasswordChange, PasswordStep};
+use refusal::Refusal;
+use replay::{Recalled, ReplayCache};
+
+/// A request as it came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// One message, without the length that goes before it over TCP.
+    pub octets: &'a [u8],
+    /// From where.
+    pub origin: Origin,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What to send back, and what to write down.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The reply or the KRB-ERROR; `None`: nothing is answered.
+    pub answer: Option<Arc<[u8]>>,
+    /// What happened.
+    pub event: Event,
+}
+
+/// The key distribution centre: the realm's settings and what it remembers of requests.
+pub struct Kdc {
+    settings: Arc<RealmSettings>,
+    replays: Arc<ReplayCache>,
+}
+
+impl Kdc {
+    /// A KDC that has seen no request.
+    #[must_use]
+    pub fn new(settings: Arc<RealmSettings>) -> Self {
+        let replays = Arc::new(ReplayCache::new(settings.clock_skew));
+        Self { settings, replays }
+    }
+
+    /// The same KDC, with what it remembers, under other settings.
+    #[must_use]
+    pub fn with_settings(&self, settings: Arc<RealmSettings>) -> Self {
+        self.replays.allow_skew(settings.clock_skew);
+        Self {
+            settings,
+            replays: Arc::clone(&self.replays),
+        }
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> &Arc<RealmSettings> {
+        &self.settings
+    }
+
+    /// Answers one AS-REQ or TGS-REQ. Whatever else the octets are, nobody suffers: they are dropped, with a reason.
+    pub fn handle(&self, view: &View, request: &Request<'_>, random: &mut dyn Random) -> Outcome {
+        let kind = match request.octets.first() {
+            // [APPLICATION 10] and [APPLICATION 12], constructed.
+            Some(0x6a) => Kind::As,
+            Some(0x6c) => Kind::Tgs,
+            // An answer to a KRB-ERROR would be answered in turn, for ever.
+            Some(0x7e) => return dropped(request, "error-message"),
+            Some(_) => return dropped(request, "not-a-request"),
+            None => return dropped(request, "empty"),
+        };
+        let claim = match self.replays.recall(request.octets, request.now.time) {
+            Recalled::New(claim) => claim,
+            Recalled::InProgress => return dropped(request, "in-progress"),
+            Recalled::Answered(answer) => {
+                let event = Event::new(request.now, request.origin, kind, EventResult::Repeated);
+                return self.fit(
+                    request,
+                    Outcome {
+                        answer: Some(answer),
+                        event,
+                    },
+                );
+            }
+        };
+        let exchange = Exchange {
+            settings: &self.settings,
+            replays: &self.replays,
+            view,
+            request,
+        };
+        let mut event = Event::new(
+            request.now,
+            request.origin,
+            kind,
+            EventResult::Dropped { reason: "unfinished" },
+        );
+        let done = match kind {
+            Kind::As => as_exchange::run(&exchange, &mut event, random),
+            _ => tgs_exchange::run(&exchange, &mut event, random),
+        };
+        let (answer, remember): (Arc<[u8]>, bool) = match done {
+            Ok(reply) => (reply.into(), true),
+            Err(refusal) => {
+                event.result = refusal.as_event();
+                (
+                    refusal.to_krb_error(&self.settings.name, request.now).into(),
+                    refusal.is_remembered(),
+                )
+            }
+        };
+        if remember {
+            claim.answered(&answer, request.now.time);
+        }
+        self.fit(
+            request,
+            Outcome {
+                answer: Some(answer),
+                event,
+            },
+        )
+    }
+
+    /// The last word to a peer whose message announces more octets than are taken (RFC 4120 §7.2.2).
+    #[must_use]
+    pub fn too_long(&self, now: Timestamp) -> Arc<[u8]> {
+        let error = Refusal::new(ErrorCode::KRB_ERR_FIELD_TOOLONG, "message-too-long");
+        error.to_krb_error(&self.settings.name, now).into()
+    }
+
+    // After the look at what was answered before: or the retry over TCP would be told "too big" for ever.
+    fn fit(&self, request: &Request<'_>, outcome: Outcome) -> Outcome {
+        let too_big = request.origin.transport == Transport::Udp
+            && outcome
+                .answer
+                .as_ref()
+                .is_some_and(|answer| answer.len() > self.settings.max_udp_reply);
+        if !too_big {
+            return outcome;
+        }
+        let error = Refusal::new(ErrorCode::KRB_ERR_RESPONSE_TOO_BIG, "reply-too-big-for-udp");
+        Outcome {
+            answer: Some(error.to_krb_error(&self.settings.name, request.now).into()),
+            ..outcome
+        }
+    }
+}
+
+/// What an exchange looks at.
+struct Exchange<'a> {
+    settings: &'a RealmSettings,
+    replays: &'a Arc<ReplayCache>,
+    view: &'a View,
+    request: &'a Request<'a>,
+}
+
+fn dropped(request: &Request<'_>, reason: &'static str) -> Outcome {
+    let event = Event::new(
+        request.now,
+        request.origin,
+        Kind::Unknown,
+        EventResult::Dropped { reason },
+    );
+    Outcome { answer: None, event }
+}

@@ -1,0 +1,352 @@
+//! What the KDC remembers of requests: the answer to each, for who asks again, and the proofs that were used.
+//!
+//! Both are kept by octets, never by names and times: clients with coarse clocks collide in those. Memory is bounded, and
+//! what is remembered is lost with the process (kill -9 included): a proof made less than a clock skew before a crash can
+//! be used once more after it.
+
+use core::hash::{BuildHasher, Hasher};
+use core::time::Duration;
+use std::collections::hash_map::{Entry, RandomState};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tessera_common::ap::{ReplayCache as _, ReplayError, ReplayTag};
+use tessera_common::time::KerberosTime;
+
+// An answer is kept for two to three minutes, as long as a client goes on asking.
+const ANSWER_SECONDS: i64 = 60;
+// And at most this many octets of answers in all, spread over the shards. Past it, the oldest go first.
+const ANSWER_OCTETS: usize = 10 * 1024 * 1024;
+// At most this many proofs (16 octets each, about twice that in the set). Past it, the oldest go first: the cache then
+// reaches back less far than the clock skew, and no login is refused for want of memory.
+const PROOFS: usize = 4 * 1024 * 1024;
+const GENERATIONS: usize = 3;
+const SHARDS: usize = 16;
+
+type Tag = [u8; 16];
+
+/// Shared by every worker.
+pub(super) struct ReplayCache {
+    shards: [Mutex<Shard>; SHARDS],
+    hashers: [RandomState; 2],
+    proof_seconds: AtomicI64,
+}
+
+#[derive(Default)]
+struct Shard {
+    answers: Generations<Answers>,
+    proofs: Generations<HashSet<Tag>>,
+}
+
+#[derive(Default)]
+struct Answers {
+    by_request: HashMap<Tag, Answer>,
+    octets: usize,
+}
+
+enum Answer {
+    InProgress,
+    Given(Arc<[u8]>),
+}
+
+/// The newest generation first; each lasts a number of seconds, and the oldest is forgotten as a whole.
+#[derive(Default)]
+struct Generations<T> {
+    newest: T,
+    older: [T; GENERATIONS - 1],
+    newest_until: i64,
+}
+
+impl<T: Default> Generations<T> {
+    fn turn(&mut self, now: KerberosTime, seconds: i64) {
+        let began = self.newest_until.saturating_sub(seconds);
+        // A clock set back by more than a generation begins a new one, too: or nothing would be forgotten until it is back.
+        if (began.saturating_sub(seconds)..self.newest_until).contains(&now.0) {
+            return;
+        }
+        let missed = now.0.saturating_sub(self.newest_until) / seconds.max(1) + 1;
+        for _ in 0..usize::try_from(missed).unwrap_or(1).clamp(1, GENERATIONS) {
+            self.push();
+        }
+        self.newest_until = now.0.saturating_add(seconds);
+    }
+
+    fn push(&mut self) {
+        let mut pushed = core::mem::take(&mut self.newest);
+        for older in &mut self.older {
+            core::mem::swap(older, &mut pushed);
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &T> {
+        core::iter::once(&self.newest).chain(&self.older)
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        core::iter::once(&mut self.newest).chain(&mut self.older)
+    }
+}
+
+/// What is known of a request.
+pub(super) enum Recalled {
+    /// Nothing; whoever got this answers it.
+    New(Claim),
+    /// Somebody is about to answer it.
+    InProgress,
+    /// It was answered.
+    Answered(Arc<[u8]>),
+}
+
+/// The right and the duty to answer a request. Dropped without an answer, it leaves nothing behind.
+pub(super) struct Claim {
+    cache: Arc<ReplayCache>,
+    tag: Tag,
+    answered: bool,
+}
+
+impl ReplayCache {
+    pub(super) fn new(clock_skew: Duration) -> Self {
+        let cache = Self {
+            shards: Default::default(),
+            hashers: [RandomState::new(), RandomState::new()],
+            proof_seconds: AtomicI64::new(1),
+        };
+        cache.allow_skew(clock_skew);
+        cache
+    }
+
+    /// Remembers proofs for as long as this skew makes them good, if that is longer than so far. It does not become shorter:
+    /// what was good under the former skew may be on its way.
+    pub(super) fn allow_skew(&self, clock_skew: Duration) {
+        // A proof is good from -skew to +skew around its own time. Three generations of the skew, two of them whole, reach
+        // back over both.
+        let seconds = i64::try_from(clock_skew.as_secs())
+            .unwrap_or(i64::MAX)
+            .min(i64::MAX / 4);
+        self.proof_seconds.fetch_max(seconds, Ordering::Relaxed);
+    }
+
+    /// Looks a request up by its octets, and takes it if it is new.
+    pub(super) fn recall(self: &Arc<Self>, octets: &[u8], now: KerberosTime) -> Recalled {
+        let tag = self.tag(octets);
+        let mut shard = self.shard(&tag);
+        shard.make_room(now);
+        let found = shard
+            .answers
+            .older
+            .iter()
+            .find_map(|generation| generation.by_request.get(&tag));
+        match found {
+            Some(Answer::Given(answer)) => return Recalled::Answered(Arc::clone(answer)),
+            Some(Answer::InProgress) => return Recalled::InProgress,
+            None => {}
+        }
+        match shard.answers.newest.by_request.entry(tag) {
+            Entry::Occupied(found) => match found.get() {
+                Answer::Given(answer) => Recalled::Answered(Arc::clone(answer)),
+                Answer::InProgress => Recalled::InProgress,
+            },
+            Entry::Vacant(free) => {
+                free.insert(Answer::InProgress);
+                Recalled::New(Claim {
+                    cache: Arc::clone(self),
+                    tag,
+                    answered: false,
+                })
+            }
+        }
+    }
+
+    /// Uses up a proof, known by its ciphertext. `false`: it was used before.
+    pub(super) fn use_proof(&self, ciphertext: &[u8], now: KerberosTime) -> bool {
+        self.claim(ReplayTag::of(ciphertext), now).is_ok()
+    }
+
+    fn tag(&self, octets: &[u8]) -> Tag {
+        let mut tag = Tag::default();
+        for (half, state) in tag.chunks_exact_mut(8).zip(&self.hashers) {
+            let mut hasher = state.build_hasher();
+            hasher.write(octets);
+            half.copy_from_slice(&hasher.finish().to_le_bytes());
+        }
+        tag
+    }
+
+    fn shard(&self, tag: &Tag) -> MutexGuard<'_, Shard> {
+        let [first, ..] = tag;
+        let [fallback, ..] = &self.shards;
+        let shard = self.shards.get(usize::from(*first) % SHARDS).unwrap_or(fallback);
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A full cache forgets its oldest tags, unlike a service's: a KDC that stops is worse than one whose memory of proofs
+/// reaches back less far for a while.
+impl tessera_common::ap::ReplayCache for ReplayCache {
+    fn claim(&self, ReplayTag(tag): ReplayTag, now: KerberosTime) -> Result<(), ReplayError> {
+        let mut shard = self.shard(&tag);
+        let proofs = &mut shard.proofs;
+        proofs.turn(now, self.proof_seconds.load(Ordering::Relaxed));
+        if proofs.all().any(|generation| generation.contains(&tag)) {
+            return Err(ReplayError::Seen);
+        }
+        if proofs.all().map(HashSet::len).sum::<usize>() >= PROOFS / SHARDS {
+            proofs.push();
+        }
+        proofs.newest.insert(tag);
+        Ok(())
+    }
+}
+
+impl Shard {
+    fn make_room(&mut self, now: KerberosTime) {
+        self.answers.turn(now, ANSWER_SECONDS);
+        if self.answers.all().map(|generation| generation.octets).sum::<usize>() > ANSWER_OCTETS / SHARDS {
+            self.answers.push();
+        }
+    }
+
+    fn forget(&mut self, tag: &Tag) {
+        for generation in self.answers.all_mut() {
+            generation.by_request.remove(tag);
+        }
+    }
+}
+
+impl Claim {
+    /// Keeps the answer for who asks again.
+    pub(super) fn answered(mut self, answer: &Arc<[u8]>, now: KerberosTime) {
+        // What an entry costs beside its answer: tag, pointer, the map's slack.
+        const OVERHEAD: usize = 64;
+        let mut shard = self.cache.shard(&self.tag);
+        shard.make_room(now);
+        shard.forget(&self.tag);
+        let newest = &mut shard.answers.newest;
+        newest.by_request.insert(self.tag, Answer::Given(Arc::clone(answer)));
+        newest.octets += answer.len() + OVERHEAD;
+        drop(shard);
+        self.answered = true;
+    }
+
+    /// Keeps the answer, if there is one, and hands it back.
+    pub(super) fn maybe_answered(self, answer: Option<Arc<[u8]>>, now: KerberosTime) -> Option<Arc<[u8]>> {
+        if let Some(answer) = &answer {
+            self.answered(answer, now);
+        }
+        answer
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.cache.shard(&self.tag).forget(&self.tag);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache() -> Arc<ReplayCache> {
+        Arc::new(ReplayCache::new(Duration::from_secs(300)))
+    }
+
+    fn answer(cache: &Arc<ReplayCache>, octets: &[u8], now: i64) {
+        match cache.recall(octets, KerberosTime(now)) {
+            Recalled::New(claim) => claim.answered(&Arc::from(&b"reply"[..]), KerberosTime(now)),
+            _ => panic!("not new"),
+        }
+    }
+
+    fn is_new(cache: &Arc<ReplayCache>, octets: &[u8], now: i64) -> bool {
+        matches!(cache.recall(octets, KerberosTime(now)), Recalled::New(_))
+    }
+
+    #[test]
+    fn the_same_octets_get_the_same_answer_for_two_minutes_and_not_for_four() {
+        let cache = cache();
+        answer(&cache, b"request", 1000);
+        for later in [1000, 1059, 1061, 1119] {
+            let Recalled::Answered(again) = cache.recall(b"request", KerberosTime(later)) else {
+                panic!("{later}")
+            };
+            assert_eq!(&*again, b"reply");
+        }
+        assert!(is_new(&cache, b"other", 1119));
+        assert!(is_new(&cache, b"request", 1240));
+    }
+
+    #[test]
+    fn a_duplicate_of_a_request_in_progress_is_told_apart() {
+        let cache = cache();
+        let claim = cache.recall(b"request", KerberosTime(0));
+        assert!(matches!(claim, Recalled::New(_)));
+        assert!(matches!(
+            cache.recall(b"request", KerberosTime(0)),
+            Recalled::InProgress
+        ));
+        drop(claim);
+        assert!(is_new(&cache, b"request", 0));
+    }
+
+    #[test]
+    fn a_proof_is_used_once_within_twice_the_skew() {
+        let cache = cache();
+        assert!(cache.use_proof(b"0123456789abcdef", KerberosTime(1000)));
+        for later in [1000, 1299, 1301, 1600] {
+            assert!(!cache.use_proof(b"0123456789abcdef", KerberosTime(later)), "{later}");
+        }
+        assert!(cache.use_proof(b"short", KerberosTime(1600)));
+        assert!(cache.use_proof(b"0123456789abcdef", KerberosTime(2600)));
+    }
+
+    #[test]
+    fn a_skew_that_grows_lengthens_the_memory() {
+        let cache = cache();
+        assert!(cache.use_proof(b"0123456789abcdef", KerberosTime(1000)));
+        cache.allow_skew(Duration::from_secs(3600));
+        cache.allow_skew(Duration::from_secs(60));
+        assert!(cache.use_proof(b"fedcba9876543210", KerberosTime(1300)));
+        for later in [1300, 1600, 2600, 1000 + 3600, 1300 + 2 * 3600] {
+            assert!(!cache.use_proof(b"fedcba9876543210", KerberosTime(later)), "{later}");
+        }
+    }
+
+    #[test]
+    fn answers_are_bounded_in_octets() {
+        let cache = cache();
+        let big: Arc<[u8]> = vec![0; 64 * 1024].into();
+        for n in 0..2000u32 {
+            if let Recalled::New(claim) = cache.recall(&n.to_be_bytes(), KerberosTime(5)) {
+                claim.answered(&big, KerberosTime(5));
+            }
+        }
+        let held: usize = cache
+            .shards
+            .iter()
+            .map(|s| {
+                s.lock()
+                    .unwrap()
+                    .answers
+                    .all()
+                    .map(|generation| generation.by_request.len())
+                    .sum::<usize>()
+            })
+            .sum();
+        assert!(held * big.len() <= 2 * ANSWER_OCTETS, "{held}");
+    }
+
+    #[test]
+    fn a_clock_that_jumps_back_does_not_stop_the_cache() {
+        let cache = cache();
+        answer(&cache, b"request", 1_000_000);
+        answer(&cache, b"request 2", 1000);
+        assert!(matches!(
+            cache.recall(b"request 2", KerberosTime(1000)),
+            Recalled::Answered(_)
+        ));
+    }
+}

@@ -1,0 +1,539 @@
+//! Datagrams: one thread per core and address, each with its own socket, receiving and sending in batches.
+
+use core::time::Duration;
+use std::io::{IoSlice, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg,
+    sendmmsg, sendmsg, setsockopt, sockopt,
+};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{Answer, BindError, Deferred, Origin, Service, Transport, guarded};
+use crate::log::Log;
+
+/// How many datagrams a system call takes or gives at most.
+const BATCH: usize = 32;
+/// The largest datagram there is; memory that none reaches is never touched.
+const DATAGRAM: usize = 65_536;
+/// How long a worker waits for a datagram before it looks whether to stop.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How much the kernel may hold for a worker that is behind; it may allow less.
+const RECEIVE_BUFFER: usize = 4 << 20;
+
+/// The sockets of one listening address, not served yet.
+pub struct UdpSockets {
+    address: SocketAddr,
+    sockets: Vec<UdpSocket>,
+}
+
+/// Threads that serve datagrams. Dropped, they stop.
+pub struct UdpWorkers {
+    stopping: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl UdpSockets {
+    /// Binds `workers` sockets, at least one, to one address. With port 0 the first takes a free port, and the others the
+    /// same.
+    ///
+    /// # Errors
+    /// [`BindError`], also when another program has the port and would share it.
+    pub fn bind(address: SocketAddr, workers: usize) -> Result<Self, BindError> {
+        let failed = |why| BindError {
+            address,
+            transport: "UDP",
+            why,
+        };
+        // The first is bound alone, so that another program's socket, which may allow sharing, counts as taken.
+        let first = open(address).map_err(failed)?;
+        first.bind(&address.into()).map_err(failed)?;
+        first.set_reuse_port(true).map_err(failed)?;
+        let first = UdpSocket::from(first);
+        let bound = first.local_addr().map_err(failed)?;
+        let mut sockets = vec![first];
+        for _ in 1..workers {
+            let next = open(address).map_err(failed)?;
+            next.set_reuse_port(true).map_err(failed)?;
+            next.bind(&bound.into()).map_err(failed)?;
+            sockets.push(next.into());
+        }
+        Ok(Self {
+            address: bound,
+            sockets,
+        })
+    }
+
+    /// The address, with the port that was bound.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Starts to serve.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn serve(self, service: &Arc<dyn Service>, log: &Log) -> std::io::Result<UdpWorkers> {
+        let mut workers = UdpWorkers {
+            stopping: Arc::default(),
+            threads: Vec::new(),
+        };
+        for socket in self.sockets {
+            let worker = Worker {
+                socket: Arc::new(socket),
+                bound: self.address,
+                service: Arc::clone(service),
+                log: log.clone(),
+                stopping: Arc::clone(&workers.stopping),
+            };
+            let thread = thread::Builder::new()
+                .name(format!("udp {}", self.address))
+                .spawn(move || worker.run())?;
+            workers.threads.push(thread);
+        }
+        Ok(workers)
+    }
+}
+
+impl Drop for UdpWorkers {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn open(address: SocketAddr) -> std::io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    socket.set_read_timeout(Some(PATIENCE))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Only a wildcard has to learn for each datagram which address was asked.
+    if address.ip().is_unspecified() {
+        match address {
+            SocketAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?,
+            SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
+        }
+    }
+    Ok(socket)
+}
+
+struct Worker {
+    socket: Arc<UdpSocket>,
+    bound: SocketAddr,
+    service: Arc<dyn Service>,
+    log: Log,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Worker {
+    fn run(&self) {
+        match self.bound {
+            SocketAddr::V4(_) => self.serve::<V4>(),
+            SocketAddr::V6(_) => self.serve::<V6>(),
+        }
+    }
+
+    fn serve<F: Family>(&self) {
+        let mut buffers = vec![0u8; BATCH * DATAGRAM];
+        let mut received = Vec::with_capacity(BATCH);
+        let mut replies = Vec::with_capacity(BATCH);
+        let mut incoming = MultiHeaders::preallocate(BATCH, Some(F::cmsg_space()));
+        let mut outgoing = Outgoing::<F>::new();
+        while !self.stopping.load(Ordering::Relaxed) {
+            if let Err(errno) = self.receive::<F>(&mut incoming, &mut buffers, &mut received) {
+                if !matches!(errno, Errno::EAGAIN | Errno::EINTR) {
+                    self.log
+                        .error(format_args!("receiving on {} (UDP): {errno}", self.bound));
+                    pause();
+                }
+                continue;
+            }
+            for (datagram, buffer) in received.drain(..).zip(buffers.chunks_exact(DATAGRAM)) {
+                let Some(request) = buffer.get(..datagram.octets) else {
+                    continue;
+                };
+                if let Some(reply) = self.answer::<F>(request, &datagram) {
+                    replies.push(reply);
+                }
+            }
+            outgoing.send(&self.socket, &replies, |peer, errno| {
+                self.log
+                    .warn(format_args!("sending from {} to {peer} (UDP): {errno}", self.bound));
+            });
+            replies.clear();
+        }
+    }
+
+    fn receive<F: Family>(
+        &self,
+        headers: &mut MultiHeaders<F::Address>,
+        buffers: &mut [u8],
+        received: &mut Vec<Datagram<F>>,
+    ) -> Result<(), Errno> {
+        let mut slices: Vec<[IoSliceMut<'_>; 1]> = buffers
+            .chunks_exact_mut(DATAGRAM)
+            .map(|buffer| [IoSliceMut::new(buffer)])
+            .collect();
+        let messages = recvmmsg(
+            self.socket.as_raw_fd(),
+            headers,
+            &mut slices,
+            MsgFlags::MSG_WAITFORONE,
+            None,
+        )?;
+        for message in messages {
+            let asked = message
+                .cmsgs()
+                .ok()
+                .and_then(|mut cmsgs| cmsgs.find_map(|cmsg| F::asked(&cmsg)));
+            let peer = message
+                .address
+                .map_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0), F::peer);
+            received.push(Datagram {
+                octets: message.bytes,
+                peer,
+                asked,
+            });
+        }
+        Ok(())
+    }
+
+    fn answer<F: Family>(&self, request: &[u8], datagram: &Datagram<F>) -> Option<Reply<F>> {
+        let peer = datagram.peer;
+        let local = datagram.asked.as_ref().map_or(self.bound, |asked| {
+            SocketAddr::new(F::address(asked), self.bound.port())
+        });
+        let origin = Origin {
+            peer,
+            local,
+            transport: Transport::Udp,
+        };
+        let later = || {
+            let socket = Arc::clone(&self.socket);
+            let asked = datagram.asked;
+            // The client asks again when the answer is lost on the way, whoever lost it.
+            Deferred::new(move |answer| {
+                let cmsgs = asked.as_ref().map(F::from);
+                let slices = [IoSlice::new(&answer)];
+                let _ = sendmsg(
+                    socket.as_raw_fd(),
+                    &slices,
+                    cmsgs.as_slice(),
+                    MsgFlags::empty(),
+                    Some(&F::to(peer)),
+                );
+            })
+        };
+        match guarded(&*self.service, request, &origin, &later, &self.log) {
+            Answer::Reply(octets) => Some(Reply {
+                octets,
+                peer,
+                asked: datagram.asked,
+            }),
+            Answer::Silence | Answer::Later => None,
+        }
+    }
+}
+
+struct Datagram<F: Family> {
+    octets: usize,
+    peer: SocketAddr,
+    asked: Option<F::Asked>,
+}
+
+struct Reply<F: Family> {
+    octets: Arc<[u8]>,
+    peer: SocketAddr,
+    asked: Option<F::Asked>,
+}
+
+// Two sets of headers: one sends from the socket's own address, the other with the address as a control message, which a
+// set has room for in every message or in none.
+struct Outgoing<F: Family> {
+    plain: MultiHeaders<F::Address>,
+    addressed: MultiHeaders<F::Address>,
+}
+
+impl<F: Family> Outgoing<F> {
+    fn new() -> Self {
+        Self {
+            plain: MultiHeaders::preallocate(BATCH, None),
+            addressed: MultiHeaders::preallocate(BATCH, Some(F::cmsg_space())),
+        }
+    }
+
+    // Sends all replies, as many at a time as go out from the same address. One that cannot be sent does not keep the
+    // others back.
+    fn send(&mut self, socket: &UdpSocket, replies: &[Reply<F>], failed: impl Fn(SocketAddr, Errno)) {
+        for group in replies.chunk_by(|a, b| a.asked.as_ref().map(F::address) == b.asked.as_ref().map(F::address)) {
+            let mut rest = group;
+            while let Some((first, others)) = rest.split_first() {
+                match self.send_some(socket, rest) {
+                    Ok(sent) => rest = rest.get(sent.max(1)..).unwrap_or_default(),
+                    Err(Errno::EINTR) => {}
+                    Err(errno) => {
+                        failed(first.peer, errno);
+                        rest = others;
+                    }
+                }
+            }
+        }
+    }
+
+    // How many of `replies`, all from the address of the first, went out; an error is the first one's.
+    fn send_some(&mut self, socket: &UdpSocket, replies: &[Reply<F>]) -> Result<usize, Errno> {
+        let slices: Vec<[IoSlice<'_>; 1]> = replies.iter().map(|reply| [IoSlice::new(&reply.octets)]).collect();
+        let peers: Vec<Option<F::Address>> = replies.iter().map(|reply| Some(F::to(reply.peer))).collect();
+        let source = replies.first().and_then(|reply| reply.asked.as_ref()).map(F::from);
+        let headers = if source.is_some() {
+            &mut self.addressed
+        } else {
+            &mut self.plain
+        };
+        sendmmsg(
+            socket.as_raw_fd(),
+            headers,
+            &slices,
+            &peers,
+            source.as_slice(),
+            MsgFlags::empty(),
+        )
+        .map(Iterator::count)
+    }
+}
+
+// What differs between IPv4 and IPv6.
+trait Family: 'static {
+    type Address: SockaddrLike + Copy;
+    // A control message that tells which address was asked, and back.
+    type Asked: Copy + Send + 'static;
+
+    fn cmsg_space() -> Vec<u8>;
+    fn asked(cmsg: &ControlMessageOwned) -> Option<Self::Asked>;
+    fn address(asked: &Self::Asked) -> IpAddr;
+    fn from(asked: &Self::Asked) -> ControlMessage<'_>;
+    fn peer(address: Self::Address) -> SocketAddr;
+    fn to(peer: SocketAddr) -> Self::Address;
+}
+
+struct V4;
+
+impl Family for V4 {
+    type Address = SockaddrIn;
+    type Asked = libc::in_pktinfo;
+
+    fn cmsg_space() -> Vec<u8> {
+        nix::cmsg_space!(libc::in_pktinfo)
+    }
+
+    fn asked(cmsg: &ControlMessageOwned) -> Option<libc::in_pktinfo> {
+        match cmsg {
+            // ipi_spec_dst is the local address even of a broadcast. The route decides the interface.
+            ControlMessageOwned::Ipv4PacketInfo(info) => Some(libc::in_pktinfo {
+                ipi_ifindex: 0,
+                ..*info
+            }),
+            _ => None,
+        }
+    }
+
+    fn address(asked: &libc::in_pktinfo) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::from(asked.ipi_spec_dst.s_addr.to_ne_bytes()))
+    }
+
+    fn from(asked: &libc::in_pktinfo) -> ControlMessage<'_> {
+        ControlMessage::Ipv4PacketInfo(asked)
+    }
+
+    fn peer(address: SockaddrIn) -> SocketAddr {
+        SocketAddr::V4(address.into())
+    }
+
+    fn to(peer: SocketAddr) -> SockaddrIn {
+        match peer {
+            SocketAddr::V4(peer) => peer.into(),
+            SocketAddr::V6(_) => SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0).into(),
+        }
+    }
+}
+
+struct V6;
+
+impl Family for V6 {
+    type Address = SockaddrIn6;
+    type Asked = libc::in6_pktinfo;
+
+    fn cmsg_space() -> Vec<u8> {
+        nix::cmsg_space!(libc::in6_pktinfo)
+    }
+
+    fn asked(cmsg: &ControlMessageOwned) -> Option<libc::in6_pktinfo> {
+        match cmsg {
+            ControlMessageOwned::Ipv6PacketInfo(info) => {
+                // A link-local address means nothing without its link; else the route decides.
+                let link_local = Ipv6Addr::from(info.ipi6_addr.s6_addr).is_unicast_link_local();
+                Some(libc::in6_pktinfo {
+                    ipi6_ifindex: if link_local { info.ipi6_ifindex } else { 0 },
+                    ..*info
+                })
+            }
+            _ => None,
+        }
+    }
+
+    fn address(asked: &libc::in6_pktinfo) -> IpAddr {
+        IpAddr::V6(Ipv6Addr::from(asked.ipi6_addr.s6_addr))
+    }
+
+    fn from(asked: &libc::in6_pktinfo) -> ControlMessage<'_> {
+        ControlMessage::Ipv6PacketInfo(asked)
+    }
+
+    fn peer(address: SockaddrIn6) -> SocketAddr {
+        SocketAddr::V6(address.into())
+    }
+
+    fn to(peer: SocketAddr) -> SockaddrIn6 {
+        match peer {
+            SocketAddr::V6(peer) => peer.into(),
+            SocketAddr::V4(_) => SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0).into(),
+        }
+    }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a socket that fails at once, again and again, must not take the core"
+)]
+fn pause() {
+    thread::sleep(Duration::from_millis(50));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::LogWriter;
+
+    struct Echo;
+
+    impl Service for Echo {
+        fn answer(&self, request: &[u8], origin: &Origin, later: &dyn Fn() -> Deferred) -> Answer {
+            let text = format!("{} {}", origin.local.ip(), String::from_utf8_lossy(request));
+            match request {
+                b"quiet" => Answer::Silence,
+                b"panic" => panic!("as asked"),
+                b"huge" => Answer::Reply([0; 65_530].into()),
+                b"later" => {
+                    let later = later();
+                    thread::spawn(move || later.reply(text.as_bytes().into()));
+                    Answer::Later
+                }
+                _ => Answer::Reply(text.as_bytes().into()),
+            }
+        }
+
+        fn too_long(&self, _: &Origin) -> Option<Arc<[u8]>> {
+            None
+        }
+    }
+
+    fn served(address: &str, workers: usize) -> (SocketAddr, UdpWorkers, LogWriter) {
+        let log = Log::start(std::io::sink()).unwrap();
+        let sockets = UdpSockets::bind(address.parse().unwrap(), workers).unwrap();
+        let bound = sockets.address();
+        let service: Arc<dyn Service> = Arc::new(Echo);
+        (bound, sockets.serve(&service, &log.log()).unwrap(), log)
+    }
+
+    fn client(bind: &str) -> UdpSocket {
+        let socket = UdpSocket::bind(bind).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        socket
+    }
+
+    fn ask(client: &UdpSocket, server: SocketAddr, request: &str) -> (String, SocketAddr) {
+        client.send_to(request.as_bytes(), server).unwrap();
+        let mut buffer = [0; 1000];
+        let (octets, from) = client.recv_from(&mut buffer).unwrap();
+        (String::from_utf8(buffer[..octets].to_vec()).unwrap(), from)
+    }
+
+    #[test]
+    fn a_reply_leaves_from_the_address_that_was_asked() {
+        let (bound, _workers, _log) = served("0.0.0.0:0", 2);
+        for asked in ["127.0.0.1", "127.0.0.2", "127.9.9.9"] {
+            let server = SocketAddr::new(asked.parse().unwrap(), bound.port());
+            let client = client("127.0.0.1:0");
+            assert_eq!(ask(&client, server, "hello"), (format!("{asked} hello"), server));
+            assert_eq!(ask(&client, server, "later"), (format!("{asked} later"), server));
+        }
+    }
+
+    #[test]
+    fn mixed_batches_go_out_from_each_address() {
+        let (bound, _workers, _log) = served("0.0.0.0:0", 1);
+        let client = client("127.0.0.1:0");
+        for n in 0..200u8 {
+            let server = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1 + n / 3 % 4)), bound.port());
+            client.send_to(format!("{n}").as_bytes(), server).unwrap();
+        }
+        let mut buffer = [0; 100];
+        for n in 0..200u8 {
+            let (octets, from) = client.recv_from(&mut buffer).unwrap();
+            let text = String::from_utf8(buffer[..octets].to_vec()).unwrap();
+            assert_eq!(text, format!("{} {n}", from.ip()));
+        }
+    }
+
+    #[test]
+    fn ipv6_is_served_beside_ipv4_on_the_same_port() {
+        let Ok(probe) = UdpSocket::bind("[::1]:0") else { return };
+        drop(probe);
+        let (bound, _workers, _log) = served("[::]:0", 2);
+        let server = SocketAddr::new("::1".parse().unwrap(), bound.port());
+        assert_eq!(ask(&client("[::1]:0"), server, "hello"), ("::1 hello".into(), server));
+        UdpSockets::bind(SocketAddr::new("0.0.0.0".parse().unwrap(), bound.port()), 1).unwrap();
+    }
+
+    #[test]
+    fn a_request_without_an_answer_or_with_a_panic_stops_nobody() {
+        let (bound, _workers, _log) = served("127.0.0.1:0", 1);
+        let client = client("127.0.0.1:0");
+        for request in ["quiet", "panic", "huge", "quiet", "huge"] {
+            client.send_to(request.as_bytes(), bound).unwrap();
+        }
+        assert_eq!(ask(&client, bound, "hello").0, "127.0.0.1 hello");
+        assert_eq!(ask(&client, bound, "later").0, "127.0.0.1 later");
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_named() {
+        let (bound, _workers, _log) = served("127.0.0.1:0", 2);
+        let error = UdpSockets::bind(bound, 2).map(|_| ()).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "cannot listen on {bound} (UDP): the port is in use; stop the program that has it, or change [listen]"
+            )
+        );
+    }
+
+    #[test]
+    fn workers_stop_when_dropped() {
+        let (bound, workers, _log) = served("127.0.0.1:0", 2);
+        drop(workers);
+        UdpSockets::bind(bound, 1).unwrap();
+    }
+}

@@ -1,0 +1,179 @@
+//! Who is this? *Admit* the principal, let a mechanism take its own steps, *conclude*.
+
+use std::sync::Arc;
+
+use tessera_common::time::KerberosTime;
+
+use super::denied::Denied;
+use super::principal::{Attributes, PrincipalRecord};
+
+/// How a principal proved who it is. Several may come together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Factors(u8);
+
+impl Factors {
+    /// Nothing was proved.
+    pub const NONE: Self = Self(0);
+    /// A long-term key: a password, or a key from a keytab.
+    pub const LONG_TERM_KEY: Self = Self(1);
+    /// A ticket that the realm issued before.
+    pub const TICKET: Self = Self(2);
+
+    /// Whether anything was proved.
+    #[must_use]
+    pub const fn any(self) -> bool {
+        self.0 != 0
+    }
+
+    /// The names in logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self.0 {
+            0 => "none",
+            1 => "long-term-key",
+            2 => "ticket",
+            _ => "several",
+        }
+    }
+}
+
+/// What a mechanism found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// These factors were proved.
+    Proved(Factors),
+    /// The proof was wrong.
+    Wrong,
+    /// Nobody tried.
+    Absent,
+}
+
+/// A principal that may try to prove who it is.
+#[derive(Debug)]
+pub struct Admitted {
+    record: Arc<PrincipalRecord>,
+    barred: Option<Denied>,
+    proof_demanded: bool,
+}
+
+/// A principal that has proved who it is, or did not have to.
+#[derive(Clone, Debug)]
+pub struct Authenticated {
+    record: Arc<PrincipalRecord>,
+    factors: Factors,
+}
+
+/// When a principal learns that its account is locked or has expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disclosure {
+    /// At once, so that the reason is plain.
+    BeforeProof,
+    /// Only after it has proved who it is, so that a stranger cannot tell which names exist.
+    AfterProof,
+}
+
+/// Lets `record` try, unless its account has expired or is locked.
+///
+/// # Errors
+/// [`Denied::ClientExpired`] and [`Denied::ClientLocked`], in this order; with [`Disclosure::AfterProof`], the same come
+/// from [`Admitted::conclude`] instead.
+pub fn admit(record: &Arc<PrincipalRecord>, now: KerberosTime, disclosure: Disclosure) -> Result<Admitted, Denied> {
+    let barred = barred(record, now);
+    match (barred, disclosure) {
+        (Some(denied), Disclosure::BeforeProof) => Err(denied),
+        _ => Ok(Admitted {
+            record: Arc::clone(record),
+            barred,
+            proof_demanded: !record.attributes.contains(Attributes::NO_PREAUTH),
+        }),
+    }
+}
+
+/// Looks again at a principal that holds a ticket: passwords do not matter, locks and expiry do.
+///
+/// # Errors
+/// [`Denied::ClientExpired`], [`Denied::ClientLocked`].
+pub fn readmit(record: &Arc<PrincipalRecord>, now: KerberosTime) -> Result<Authenticated, Denied> {
+    match barred(record, now) {
+        Some(denied) => Err(denied),
+        None => Ok(Authenticated {
+            record: Arc::clone(record),
+            factors: Factors::TICKET,
+        }),
+    }
+}
+
+fn barred(record: &PrincipalRecord, now: KerberosTime) -> Option<Denied> {
+    if record.expires.is_some_and(|at| at <= now) {
+        Some(Denied::ClientExpired)
+    } else if record.attributes.contains(Attributes::LOCKED) {
+        Some(Denied::ClientLocked)
+    } else {
+        None
+    }
+}
+
+impl Admitted {
+    /// The principal.
+    #[must_use]
+    pub fn record(&self) -> &Arc<PrincipalRecord> {
+        &self.record
+    }
+
+    /// Demands a proof also of a principal that may do without one, if what it wants is not for such.
+    #[must_use]
+    pub const fn demanding_proof(mut self, demanded: bool) -> Self {
+        self.proof_demanded |= demanded;
+        self
+    }
+
+    /// Ends the attempt. By value: an attempt counts once.
+    ///
+    /// # Errors
+    /// [`Denied::WrongProof`], [`Denied::ProofMissing`], or what [`admit`] kept back.
+    pub fn conclude(self, verdict: Verdict) -> Result<Authenticated, Denied> {
+        let factors = match verdict {
+            Verdict::Proved(factors) => factors,
+            Verdict::Wrong => return Err(Denied::WrongProof),
+            // Who is barred and learns that after the proof only, has to bring one.
+            Verdict::Absent if self.proof_demanded || self.barred.is_some() => return Err(Denied::ProofMissing),
+            Verdict::Absent => Factors::NONE,
+        };
+        match self.barred {
+            Some(denied) => Err(denied),
+            None => Ok(Authenticated {
+                record: self.record,
+                factors,
+            }),
+        }
+    }
+}
+
+impl Authenticated {
+    /// The principal.
+    #[must_use]
+    pub fn record(&self) -> &Arc<PrincipalRecord> {
+        &self.record
+    }
+
+    /// How it proved who it is.
+    #[must_use]
+    pub const fn factors(&self) -> Factors {
+        self.factors
+    }
+
+    /// Whether its password still lets it do more than change it. Asked after the proof only, so that it tells nothing to
+    /// who does not know the password.
+    ///
+    /// # Errors
+    /// [`Denied::PasswordMustChange`], [`Denied::PasswordExpired`].
+    pub fn password_is_current(&self, now: KerberosTime) -> Result<(), Denied> {
+        if self.record.attributes.contains(Attributes::MUST_CHANGE_PASSWORD) {
+            Err(Denied::PasswordMustChange)
+        } else if self.record.password_expires.is_some_and(|at| at <= now) {
+            Err(Denied::PasswordExpired)
+        } else {
+            Ok(())
+        }
+    }
+}

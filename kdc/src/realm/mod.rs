@@ -1,0 +1,10 @@
+//! The three As: who is this, may they, what happened. No socket, no protocol, no clock.
+
+pub mod accounting;
+pub mod authentication;
+pub mod authorization;
+pub mod denied;
+pub mod founding;
+pub mod keys;
+pub mod principal;
+pub mod settings;

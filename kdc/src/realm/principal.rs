@@ -1,0 +1,141 @@
+//! What the realm knows of a principal.
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tessera_common::crypto::EncType;
+use tessera_common::name::Name;
+use tessera_common::time::KerberosTime;
+
+/// A principal's identity: drawn at random when it is made and never used again. A principal that is removed and made anew
+/// under the same name has another one, so what was issued to the first is worth nothing to the second.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PrincipalId(pub [u8; 16]);
+
+impl fmt::Display for PrincipalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+    }
+}
+
+impl fmt::Debug for PrincipalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+tessera_common::flag_set! {
+    /// What sets a principal apart. A bit that is not set means the default.
+    Attributes {
+        /// Neither gets nor is issued tickets.
+        LOCKED = 0, "locked";
+        /// May log in without pre-authentication.
+        NO_PREAUTH = 1, "no-preauth";
+        /// Has to change its password before it gets tickets.
+        MUST_CHANGE_PASSWORD = 2, "must-change-password";
+        /// No tickets to it are issued, but for user-to-user.
+        NOT_A_SERVICE = 3, "not-a-service";
+        /// Its tickets, and tickets to it, are not forwardable.
+        NOT_FORWARDABLE = 4, "not-forwardable";
+        /// Its tickets, and tickets to it, are not proxiable.
+        NOT_PROXIABLE = 5, "not-proxiable";
+        /// Its tickets, and tickets to it, are not renewable.
+        NOT_RENEWABLE = 6, "not-renewable";
+        /// Its tickets, and tickets to it, cannot be postdated.
+        NOT_POSTDATEABLE = 7, "not-postdateable";
+        /// No user-to-user tickets to it.
+        NO_USER_TO_USER = 8, "no-user-to-user";
+        /// Tickets to it come from the AS only, neither from a TGT nor by renewal.
+        NOT_TGT_BASED = 9, "not-tgt-based";
+        /// Tickets to it only for clients that were pre-authenticated.
+        REQUIRE_PREAUTH = 10, "require-preauth";
+        /// The realm trusts it with delegated credentials.
+        OK_AS_DELEGATE = 11, "ok-as-delegate";
+    }
+}
+
+/// Everything the realm keeps about a principal. Keys are sealed; what a request needs of them is unsealed on demand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrincipalRecord {
+    /// Never changes.
+    pub id: PrincipalId,
+    /// The sequence number of the change that made the record what it is; 0 before it is stored.
+    pub revision: u64,
+    /// The name.
+    pub name: Name,
+    /// Other names that find it.
+    pub aliases: Vec<Name>,
+    /// Newest kvno first; within a kvno, best enctype first.
+    pub keys: Vec<StoredKey>,
+    /// What sets it apart.
+    pub attributes: Attributes,
+    /// From then on it gets no tickets.
+    pub expires: Option<KerberosTime>,
+    /// From then on only a ticket to change the password.
+    pub password_expires: Option<KerberosTime>,
+    /// The longest life of its tickets and of tickets to it; absent, the realm's.
+    pub max_life: Option<Duration>,
+    /// The longest renewable life; absent, the realm's.
+    pub max_renew: Option<Duration>,
+    /// When it was made.
+    pub created: KerberosTime,
+    /// When the record was changed last, and who did it.
+    pub changed: KerberosTime,
+    /// Who changed the record last, as shown to administrators.
+    pub changed_by: String,
+    /// When its keys were made.
+    pub keys_changed: Option<KerberosTime>,
+}
+
+impl PrincipalRecord {
+    /// The newest key version; `None` without keys.
+    #[must_use]
+    pub fn kvno(&self) -> Option<u32> {
+        self.keys.iter().map(|key| key.kvno).max()
+    }
+
+    /// The keys of the newest version, best first.
+    pub fn current_keys(&self) -> impl Iterator<Item = &StoredKey> {
+        let newest = self.kvno();
+        self.keys.iter().filter(move |key| Some(key.kvno) == newest)
+    }
+
+    /// The keys of one version, best first.
+    pub fn keys_of(&self, kvno: u32) -> impl Iterator<Item = &StoredKey> {
+        self.keys.iter().filter(move |key| key.kvno == kvno)
+    }
+}
+
+/// A long-term key at rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredKey {
+    /// Its version.
+    pub kvno: u32,
+    /// Its enctype.
+    pub etype: EncType,
+    /// The salt that it was made with, if from a password. Always written out: a name may change, a key does not.
+    pub salt: Option<Vec<u8>>,
+    /// Until when an older version is good; absent, as long as it is there.
+    pub retired: Option<KerberosTime>,
+    /// The key, sealed under the master key.
+    pub sealed: SealedKey,
+}
+
+/// A key under AES-256-GCM. The associated data are the principal's id, the enctype, the kvno and the purpose, so that it
+/// opens in no other place.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedKey {
+    /// Which master key.
+    pub master: u32,
+    /// 96 random bits, drawn for this key alone.
+    pub nonce: [u8; 12],
+    /// Ciphertext and tag.
+    pub ciphertext: Vec<u8>,
+}
+
+impl fmt::Debug for SealedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sealed under master key {}", self.master)
+    }
+}

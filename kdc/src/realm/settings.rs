@@ -1,0 +1,41 @@
+//! What an installation decides once for the whole realm.
+
+use core::time::Duration;
+
+use tessera_common::crypto::EncType;
+use tessera_common::name::Realm;
+
+/// The realm's own settings, checked. `realm.toml` is where they come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealmSettings {
+    /// The realm.
+    pub name: Realm,
+    /// The longest life of a ticket.
+    pub lifetime: Duration,
+    /// The longest time over which a ticket can be renewed.
+    pub renewable_lifetime: Duration,
+    /// How far two clocks may be apart.
+    pub clock_skew: Duration,
+    /// The enctypes of new keys, best first. Never empty.
+    pub enctypes: Vec<EncType>,
+    /// Whether a name that nobody has is to look like one that somebody has.
+    pub hide_unknown_principals: bool,
+    /// The largest reply over UDP, in octets; a larger one is asked for again over TCP.
+    pub max_udp_reply: usize,
+}
+
+impl RealmSettings {
+    /// The settings of a realm that decided nothing.
+    #[must_use]
+    pub fn new(name: Realm) -> Self {
+        Self {
+            name,
+            lifetime: Duration::from_secs(10 * 3600),
+            renewable_lifetime: Duration::from_secs(7 * 86_400),
+            clock_skew: Duration::from_secs(300),
+            enctypes: EncType::ALL.to_vec(),
+            hide_unknown_principals: false,
+            max_udp_reply: 4096,
+        }
+    }
+}

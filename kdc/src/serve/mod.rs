@@ -1,0 +1,317 @@
+//! The daemon: puts store, fronts and listeners together, and takes them apart again.
+
+mod greeting;
+mod reload;
+mod stoppable;
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::clock;
+use crate::config::Config;
+use crate::front::admin::{AdminFront, AdminSocket};
+use crate::front::kerberos::KerberosFront;
+use crate::front::password::PasswordFront;
+use crate::front::workers::{Bounds, Workers};
+use crate::kerberos::Kdc;
+use crate::krb5_conf::krb5_conf;
+use crate::log::Log;
+use crate::net::{BothSockets, Connections, Service, TcpLimits, UdpWorkers};
+use crate::random::ThreadRandom;
+use crate::realm::founding;
+use crate::realm::settings::RealmSettings;
+use crate::store::{Author, Durable, MASTER_KEY_FILE, Notice, Opened, Store};
+use stoppable::Stoppable;
+
+/// How long connections may take to end when the daemon stops.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Serves the realm until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Why it cannot serve; then nothing was served.
+pub fn run(config: Config) -> Result<(), String> {
+    let log_writer = Log::start(io::stderr()).map_err(|why| format!("no thread can be started: {why}"))?;
+    let log = log_writer.log();
+    report_panics(&log);
+    for warning in &config.warnings {
+        log.warn(warning);
+    }
+    raise_file_limit(&log);
+    let Opened { store, fresh } = open_store(&config, &log)?;
+    let settings = Arc::new(config.settings());
+    let daemon = Daemon::bind(config, Arc::new(store), Arc::clone(&settings), &log)?;
+    // Last, so that a start that failed before is still a first one.
+    found_realm(&*daemon.store, &settings)?;
+    daemon.serve(fresh, &log)
+}
+
+/// Everything that is bound and opened, and not served yet.
+struct Daemon {
+    config: Config,
+    store: Arc<dyn Store>,
+    kdc: Arc<ArcSwap<Kdc>>,
+    kerberos: Vec<BothSockets>,
+    password: Vec<BothSockets>,
+    admin: AdminSocket,
+}
+
+impl Daemon {
+    fn bind(config: Config, store: Arc<dyn Store>, settings: Arc<RealmSettings>, log: &Log) -> Result<Self, String> {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let bind = |addresses: &[SocketAddr], workers| {
+            addresses
+                .iter()
+                .map(|address| BothSockets::bind(*address, workers))
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| error.to_string())
+        };
+        let kerberos = bind(&config.listen.kerberos, cores)?;
+        let password = bind(&config.listen.password, 1)?;
+        if kerberos.is_empty() && password.is_empty() {
+            log.warn("[listen] has no address: nobody but administrators can reach the realm");
+        }
+        let admin = AdminSocket::bind(&config.realm.state)?;
+        let kdc = Arc::new(ArcSwap::from_pointee(Kdc::new(settings)));
+        Ok(Self {
+            config,
+            store,
+            kdc,
+            kerberos,
+            password,
+            admin,
+        })
+    }
+
+    fn serve(self, fresh: bool, log: &Log) -> Result<(), String> {
+        let failed = |why: io::Error| format!("the daemon cannot start: {why}");
+        let runtime = Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+        let _entered = runtime.enter();
+        // Before anybody is told that the daemon is ready, and might send one.
+        let signals = Signals::new().map_err(failed)?;
+        let workers = Workers::start(
+            thread::available_parallelism().map_or(1, NonZero::get),
+            Bounds::default(),
+        )
+        .map_err(failed)?;
+        let (stop, stopped) = watch::channel(false);
+
+        let addresses = |sockets: &[BothSockets]| sockets.iter().map(BothSockets::address).collect::<Vec<_>>();
+        let (kerberos, password) = (addresses(&self.kerberos), addresses(&self.password));
+        let conf = self.config.realm.state.join("krb5.conf");
+        write_public(&conf, &krb5_conf(&self.config.realm.name, &kerberos, &password))
+            .map_err(|why| format!("{} cannot be written: {why}", conf.display()))?;
+
+        let store = Arc::new(Stoppable::new(self.store));
+        let shared: Arc<dyn Store> = Arc::clone(&store) as _;
+
+        let front = KerberosFront::new(Arc::clone(&self.kdc), Arc::clone(&shared), log.clone());
+        let front: Arc<dyn Service> = Arc::new(front);
+        let mut datagrams = listen(self.kerberos, &front, log, &stopped).map_err(failed)?;
+        let front: Arc<dyn Service> = Arc::new(PasswordFront::new(
+            Arc::clone(&self.kdc),
+            Arc::clone(&shared),
+            workers.workers(),
+            log.clone(),
+        ));
+        datagrams.extend(listen(self.password, &front, log, &stopped).map_err(failed)?);
+
+        let reload = reload::reloader(self.config.clone(), Arc::clone(&self.kdc), log.clone());
+        let administration = Arc::new(AdminFront {
+            kdc: Arc::clone(&self.kdc),
+            store: shared,
+            workers: workers.workers(),
+            reload: Box::new({
+                let reload = Arc::clone(&reload);
+                move || reload()
+            }),
+            log: log.clone(),
+        });
+        self.admin.serve(administration, stopped).map_err(failed)?;
+
+        let mut out = io::stdout().lock();
+        // Whoever started the daemon may have closed its end.
+        if fresh {
+            let _ = out.write_all(greeting::next_steps(&self.config).as_bytes());
+        }
+        let _ = writeln!(out, "{}", greeting::ready(&kerberos, &password));
+        let _ = out.flush();
+        drop(out);
+        log.info(format_args!("the realm {} is served", self.config.realm.name));
+
+        runtime.block_on(signals.until_stop(|| {
+            let _ = reload();
+        }));
+        log.info("stopping");
+        let _ = stop.send(true);
+        drop(datagrams);
+        // What is being committed is acknowledged first; nothing more begins.
+        store.stop();
+        drop(_entered);
+        Runtime::shutdown_timeout(runtime, FAREWELL);
+        Ok(())
+    }
+}
+
+fn listen(
+    sockets: Vec<BothSockets>,
+    front: &Arc<dyn Service>,
+    log: &Log,
+    stop: &watch::Receiver<bool>,
+) -> io::Result<Vec<UdpWorkers>> {
+    let connections = Connections::new(TcpLimits::default());
+    let mut datagrams = Vec::new();
+    for both in sockets {
+        datagrams.push(both.udp.serve(front, log)?);
+        let (front, connections) = (Arc::clone(front), Arc::clone(&connections));
+        both.tcp.serve(front, connections, log.clone(), stop.clone())?;
+    }
+    Ok(datagrams)
+}
+
+fn open_store(config: &Config, log: &Log) -> Result<Opened, String> {
+    let state = &config.realm.state;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state)
+        .map_err(|why| format!("the state directory {} cannot be made: {why}", state.display()))?;
+    refuse_foreign_directory(state)?;
+    let log = log.clone();
+    let report = Arc::new(move |notice: Notice| match notice {
+        Notice::Unwritable(_) | Notice::SnapshotFailed(_) => log.error(notice),
+        Notice::TornFrameCut { .. } | Notice::IndexStale(_) | Notice::SnapshotDamaged { .. } => log.warn(notice),
+        _ => log.info(notice),
+    });
+    Durable::open(state, &config.store_options(report)).map_err(|error| error.to_string())
+}
+
+// A realm is made in an empty directory only, or beside what an operator puts there first and an interrupted start leaves.
+fn refuse_foreign_directory(state: &Path) -> Result<(), String> {
+    const OWN: [&str; 8] = [
+        MASTER_KEY_FILE,
+        "lock",
+        "realm",
+        "journal",
+        "snapshot",
+        "index",
+        "krb5.conf",
+        "admin.sock",
+    ];
+    let unreadable = |why| format!("the state directory {} cannot be read: {why}", state.display());
+    let mut foreign = None;
+    for entry in fs::read_dir(state).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        if name == "realm" {
+            return Ok(());
+        }
+        if !OWN.iter().any(|own| name == *own) {
+            foreign = Some(name);
+        }
+    }
+    foreign.map_or(Ok(()), |name| {
+        Err(format!(
+            "the state directory {} holds no realm, but something else: {}; name an empty or a new directory in [realm] state",
+            state.display(),
+            name.display()
+        ))
+    })
+}
+
+fn found_realm(store: &dyn Store, settings: &RealmSettings) -> Result<(), String> {
+    let author = Author {
+        who: "kdc".into(),
+        when: clock::now().time,
+    };
+    let view = store.view();
+    let changes = founding::found(&view, settings, &author, &mut ThreadRandom)
+        .map_err(|why| format!("the realm's name cannot be in a principal's: {why}"))?;
+    if !changes.is_empty() {
+        store
+            .commit(&author, changes)
+            .map_err(|error| format!("the realm cannot be made: {error}"))?;
+    }
+    Ok(())
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+    /// Never looked at: that it is caught makes a write past a limit fail, instead of ending the daemon.
+    _file_too_large: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            _file_too_large: signal(SignalKind::from_raw(Signal::SIGXFSZ as i32))?,
+        })
+    }
+
+    async fn until_stop(mut self, reload: impl Fn()) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => reload(),
+            }
+        }
+    }
+}
+
+// Thousands of connections need as many descriptors; the soft limit is for programs that use select().
+fn raise_file_limit(log: &Log) {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        if soft < hard {
+            setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+        } else {
+            Ok(())
+        }
+    });
+    if let Err(errno) = raised {
+        log.warn(format_args!("the limit of open files stays as it is: {errno}"));
+    }
+}
+
+// One line of the log for each, in place of the standard hook's several on standard error.
+fn report_panics(log: &Log) {
+    let log = log.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let what = text
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let thread = thread::current().name().unwrap_or("?").to_owned();
+        log.error(format_args!(
+            "a fault in the program: {what}; at {place}, thread {thread:?}"
+        ));
+    }));
+}
+
+// Whole or not at all, and for everybody to read.
+fn write_public(path: &Path, text: &str) -> io::Result<()> {
+    let new = path.with_extension("conf.new");
+    fs::write(&new, text)?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
+    fs::rename(&new, path)
+}

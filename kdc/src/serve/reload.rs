@@ -1,0 +1,109 @@
+//! A changed realm.toml, applied while requests are served.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use crate::config::Config;
+use crate::kerberos::Kdc;
+use crate::log::Log;
+
+type Reloader = dyn Fn() -> Result<Vec<String>, String> + Send + Sync;
+
+/// A function that reads the configuration's file again and puts it in force. It gives notes for the operator, or what is
+/// wrong; then all stays as it was. Both are logged.
+pub(super) fn reloader(started_with: Config, kdc: Arc<ArcSwap<Kdc>>, log: Log) -> Arc<Reloader> {
+    let one_at_a_time = Mutex::new(());
+    Arc::new(move || {
+        let _one = one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = Config::load(&started_with.file)
+            .map_err(|error| error.to_string())
+            .and_then(|config| apply(&started_with, &config, &kdc));
+        match &outcome {
+            Ok(notes) => {
+                log.info(format_args!("{} is in force", started_with.file.display()));
+                notes.iter().for_each(|note| log.warn(note));
+            }
+            Err(why) => log.error(format_args!(
+                "the configuration stays as it was: {}",
+                why.replace('\n', "; ")
+            )),
+        }
+        outcome
+    })
+}
+
+fn apply(old: &Config, new: &Config, kdc: &ArcSwap<Kdc>) -> Result<Vec<String>, String> {
+    for (key, old, new) in [
+        ("realm.name", old.realm.name.to_string(), new.realm.name.to_string()),
+        (
+            "realm.state",
+            old.realm.state.display().to_string(),
+            new.realm.state.display().to_string(),
+        ),
+    ] {
+        if old != new {
+            return Err(format!(
+                "{key} cannot change from {old} to {new} while the realm is served; stop kdc first"
+            ));
+        }
+    }
+    kdc.store(Arc::new(kdc.load().with_settings(Arc::new(new.settings()))));
+    let mut notes = new.warnings.clone();
+    for (key, old, new) in [
+        ("listen.kerberos", &old.listen.kerberos, &new.listen.kerberos),
+        ("listen.password", &old.listen.password, &new.listen.password),
+    ] {
+        if old != new {
+            notes.push(format!("{key} is changed; that takes effect when kdc is started anew"));
+        }
+    }
+    Ok(notes)
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+    use std::fs;
+
+    use super::*;
+
+    const BASE: &str = "[realm]\nname = \"R\"\nstate = \"var\"\n[listen]\nkerberos = [\"127.0.0.1:0\"]\n";
+
+    #[test]
+    fn a_changed_file_is_applied_and_a_bad_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("realm.toml");
+        fs::write(&file, BASE).unwrap();
+        let config = Config::load(&file).unwrap();
+        let kdc = Arc::new(ArcSwap::from_pointee(Kdc::new(Arc::new(config.settings()))));
+        let log = Log::start(std::io::sink()).unwrap();
+        let reload = reloader(config, Arc::clone(&kdc), log.log());
+        let lifetime = || kdc.load().settings().lifetime;
+        let hour = Duration::from_secs(3600);
+
+        fs::write(&file, format!("{BASE}[tickets]\nlifetime = \"1h\"\n")).unwrap();
+        assert_eq!(reload(), Ok(vec![]));
+        assert_eq!(lifetime(), hour);
+
+        fs::write(&file, format!("{BASE}[tickets]\nlifetime = \"2h\"\nlife = 1\n")).unwrap();
+        assert!(reload().unwrap_err().ends_with(
+            "realm.toml:8:1: tickets.life: unknown key; known here: lifetime, renewable-lifetime, clock-skew"
+        ));
+        fs::write(&file, BASE.replace("\"R\"", "\"S\"")).unwrap();
+        assert_eq!(
+            reload().unwrap_err(),
+            "realm.name cannot change from R to S while the realm is served; stop kdc first"
+        );
+        fs::remove_file(&file).unwrap();
+        assert!(reload().is_err());
+        assert_eq!(lifetime(), hour);
+
+        fs::write(&file, BASE.replace(":0", ":8888")).unwrap();
+        assert_eq!(
+            reload().unwrap(),
+            ["listen.kerberos is changed; that takes effect when kdc is started anew"]
+        );
+        assert_eq!(lifetime(), 10 * hour);
+    }
+}

@@ -1,0 +1,470 @@
+//! The store that keeps: journal, snapshots and index in a state directory, and the view in memory.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tessera_common::name::Realm;
+use zeroize::Zeroizing;
+
+use super::error::{OpenError, io_error};
+use super::head::Identity;
+use super::index::{Index, LoadedIndex};
+use super::indexer::Indexer;
+use super::journal::{Disk, FileSystem, Journal, Settings};
+use super::key_file::{KeyFile, MasterKeyError};
+use super::notice::{Notice, Report};
+use super::published::Published;
+use super::recovery::{self, Expected, Recovered};
+use super::segment_file::SegmentFile;
+use super::snapshotter::Snapshotter;
+use super::state_dir::{Lock, StateDir};
+use super::writer::Writer;
+use super::{Author, Change, Keyring, MASTER_KEY_OCTETS, MasterKey, Store, StoreError, View};
+
+/// The number of the first master key of a realm.
+const FIRST_MASTER: u32 = 1;
+
+/// How a database is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// Whose it is.
+    pub realm: Realm,
+    /// The service manager's directory of credentials (`$CREDENTIALS_DIRECTORY`).
+    pub credentials: Option<PathBuf>,
+    /// When a segment of the journal is finished, in octets. A start reads what no snapshot has, up to twice as much.
+    pub segment_octets: u64,
+    /// Who is told what an operator should know; from any thread.
+    pub report: Report,
+}
+
+impl Options {
+    /// The usual ones for a realm.
+    #[must_use]
+    pub fn new(realm: Realm, report: Report) -> Self {
+        Self {
+            realm,
+            credentials: None,
+            segment_octets: 32 << 20,
+            report,
+        }
+    }
+}
+
+/// A realm's database on disk, open. Dropped, it finishes what was committed and brings the index up to date.
+pub struct Durable {
+    // Dropped in this order: whoever writes before whoever is told of it, the lock last.
+    writer: Writer,
+    _snapshotter: Snapshotter,
+    _indexer: Indexer,
+    published: Arc<Published>,
+    _lock: Lock,
+}
+
+/// A database that was opened.
+pub struct Opened {
+    /// The database.
+    pub store: Durable,
+    /// Nothing was ever committed to it: the realm is still to be made.
+    pub fresh: bool,
+}
+
+impl Durable {
+    /// Opens the database in the state directory, or makes an empty one when there is nothing.
+    ///
+    /// # Errors
+    /// [`OpenError`]; then nothing that was there is changed.
+    pub fn open(state: &Path, options: &Options) -> Result<Opened, OpenError> {
+        Self::open_on(Box::new(FileSystem), state, options)
+    }
+
+    fn open_on(disk: Box<dyn Disk>, state: &Path, options: &Options) -> Result<Opened, OpenError> {
+        let state = StateDir::new(state);
+        let lock = state.lock()?;
+        let parts = match state.realm()? {
+            Some(found) if found != options.realm => {
+                let expected = options.realm.clone();
+                return Err(OpenError::OtherRealm {
+                    path: state.path,
+                    found,
+                    expected,
+                });
+            }
+            Some(_) => resume(disk, &state, options)?,
+            None => create(disk, &state, options)?,
+        };
+        let Parts {
+            journal,
+            identity,
+            view,
+            index,
+        } = parts;
+        let fresh = view.sequence() == 0;
+        let published = Arc::new(Published::new(view));
+        let threads = || {
+            let snapshotter = Snapshotter::start(state.clone(), options.segment_octets, Arc::clone(&options.report))?;
+            let waker = snapshotter.waker();
+            // A crash may have come between the end of a segment and its snapshot.
+            waker();
+            let report = || Arc::clone(&options.report);
+            let indexer = Indexer::start(Arc::clone(&published), state.index(), identity, index, report())?;
+            let writer = Writer::start(journal, Arc::clone(&published), report(), waker)?;
+            Ok((snapshotter, indexer, writer))
+        };
+        let (snapshotter, indexer, writer) = threads().map_err(io_error("start the threads of", &state.path))?;
+        let store = Self {
+            writer,
+            _snapshotter: snapshotter,
+            _indexer: indexer,
+            published,
+            _lock: lock,
+        };
+        Ok(Opened { store, fresh })
+    }
+}
+
+impl Store for Durable {
+    fn view(&self) -> Arc<View> {
+        self.published.view()
+    }
+
+    fn commit(&self, author: &Author, changes: Vec<Change>) -> Result<u64, StoreError> {
+        self.writer.commit(author, changes)
+    }
+}
+
+impl core::fmt::Debug for Durable {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Durable").field(&self.published.view()).finish()
+    }
+}
+
+struct Parts {
+    journal: Journal,
+    identity: Identity,
+    view: View,
+    index: Option<Index>,
+}
+
+fn create(disk: Box<dyn Disk>, state: &StateDir, options: &Options) -> Result<Parts, OpenError> {
+    refuse_leftovers(state)?;
+    let key_file = KeyFile::of(&state.path, options.credentials.as_deref());
+    let keyring = match key_file.read()? {
+        Some(keyring) => keyring,
+        None => {
+            let mut octets = Zeroizing::new([0; MASTER_KEY_OCTETS]);
+            random(octets.as_mut(), state)?;
+            let master = MasterKey::new(FIRST_MASTER, octets);
+            key_file.make(&master)?;
+            (options.report)(Notice::MasterKeyMade(key_file.path().to_owned()));
+            Keyring::new(master)
+        }
+    };
+    let identity = new_identity(state, &options.realm, &keyring)?;
+    state.make_directories()?;
+    let settings = settings(state, &identity, options);
+    let journal = Journal::create(settings, disk, 0, 0).map_err(io_error("write the journal in", &state.path))?;
+    state.set_realm(&options.realm)?;
+    (options.report)(Notice::DatabaseMade(state.path.clone()));
+    Ok(Parts {
+        journal,
+        identity,
+        view: View::empty(Arc::new(keyring)),
+        index: None,
+    })
+}
+
+fn resume(disk: Box<dyn Disk>, state: &StateDir, options: &Options) -> Result<Parts, OpenError> {
+    let (key_file, keyring) = keyring_of(state, options.credentials.as_deref())?;
+    let expected = Expected {
+        state,
+        keyring: &keyring,
+        key_path: key_file.path(),
+        until: None,
+    };
+    let index = Index::open(&state.index(), &keyring);
+    let Recovered {
+        view,
+        identity,
+        last_segment,
+        index,
+        notices,
+        torn_octets,
+    } = recovery::recover(&expected, Some(index))?;
+    // From here on it is known that the database is whole, and may be changed.
+    for notice in notices {
+        if let Notice::SnapshotDamaged { file, .. } = &notice {
+            state.set_aside(file)?;
+        }
+        (options.report)(notice);
+    }
+    state.remove_incomplete()?;
+    if torn_octets > 0 {
+        (options.report)(Notice::TornFrameCut {
+            file: last_segment.path.clone(),
+            offset: last_segment.extent.end as u64,
+            octets: torn_octets,
+            last: last_segment.extent.last,
+        });
+    }
+    let settings = settings(state, &identity, options);
+    let journal = Journal::resume(settings, disk, &last_segment).map_err(io_error("open", &last_segment.path))?;
+    Ok(Parts {
+        journal,
+        identity,
+        view,
+        index: index.map(|LoadedIndex { index, .. }| index),
+    })
+}
+
+/// The master keys of a database that is there.
+pub(super) fn keyring_of(state: &StateDir, credentials: Option<&Path>) -> Result<(KeyFile, Arc<Keyring>), OpenError> {
+    let key_file = KeyFile::of(&state.path, credentials);
+    match key_file.read()? {
+        Some(keyring) => Ok((key_file, Arc::new(keyring))),
+        None => {
+            let master = recovery::identity(state)?.check.master;
+            Err(MasterKeyError::Missing {
+                path: key_file.path().to_owned(),
+                master,
+            }
+            .into())
+        }
+    }
+}
+
+/// An identity for a database that is being made.
+pub(super) fn new_identity(state: &StateDir, realm: &Realm, keyring: &Keyring) -> Result<Identity, OpenError> {
+    let mut lineage = [0; 16];
+    random(&mut lineage, state)?;
+    let check = keyring.sealing().check();
+    Ok(Identity {
+        realm: realm.clone(),
+        lineage,
+        check,
+    })
+}
+
+fn settings(state: &StateDir, identity: &Identity, options: &Options) -> Settings {
+    Settings {
+        directory: state.journal(),
+        identity: identity.clone(),
+        limit: options.segment_octets,
+    }
+}
+
+/// That there is no more than what is left when the making of an empty database is interrupted.
+fn refuse_leftovers(state: &StateDir) -> Result<(), OpenError> {
+    let segments = state.segments()?;
+    let empty_journal = match segments.as_slice() {
+        [] => true,
+        [only] => SegmentFile::read(only, None)?.is_empty(),
+        _ => false,
+    };
+    if empty_journal && state.snapshots()?.is_empty() {
+        return Ok(());
+    }
+    Err(OpenError::Unfinished(state.path.clone()))
+}
+
+fn random(out: &mut [u8], state: &StateDir) -> Result<(), OpenError> {
+    getrandom::fill(out).map_err(|error| io_error("draw random octets for", &state.path)(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+    use crate::store::journal::faulty_disk::Faults;
+    use crate::store::test_realm::{add, author, id, principal, realm};
+
+    struct Site {
+        directory: tempfile::TempDir,
+        faults: Faults,
+        notices: Arc<Mutex<Vec<Notice>>>,
+    }
+
+    impl Site {
+        fn new() -> Self {
+            Self {
+                directory: tempfile::tempdir().unwrap(),
+                faults: Faults::default(),
+                notices: Arc::default(),
+            }
+        }
+
+        fn open(&self) -> Durable {
+            self.notices.lock().unwrap().clear();
+            let notices = Arc::clone(&self.notices);
+            let report: Report = Arc::new(move |notice| notices.lock().unwrap().push(notice));
+            let options = Options {
+                segment_octets: 2000,
+                ..Options::new(realm(), report)
+            };
+            Durable::open_on(self.faults.disk(), self.directory.path(), &options)
+                .unwrap()
+                .store
+        }
+
+        fn told(&self) -> Vec<&'static str> {
+            let notices = self.notices.lock().unwrap();
+            let word = |notice: &Notice| match notice {
+                Notice::Unwritable(_) => Some("unwritable"),
+                Notice::WritableAgain => Some("writable again"),
+                Notice::TornFrameCut { .. } => Some("torn frame cut"),
+                _ => None,
+            };
+            notices.iter().filter_map(word).collect()
+        }
+
+        fn journal_octets(&self) -> u64 {
+            let files = fs::read_dir(self.directory.path().join("journal")).unwrap();
+            files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
+        }
+    }
+
+    fn commit(store: &Durable, number: u64) -> Result<u64, StoreError> {
+        store.commit(&author(), vec![add(principal(number, &format!("user{number}")))])
+    }
+
+    fn numbers(store: &Durable) -> Vec<u64> {
+        (0..=1000).filter(|n| store.view().get(id(*n)).is_some()).collect()
+    }
+
+    #[test]
+    fn a_full_disk_refuses_changes_and_serves_requests_until_there_is_room_again() {
+        for room in [0, 1, 15, 16, 40, 90] {
+            let site = Site::new();
+            let store = site.open();
+            commit(&store, 0).unwrap();
+            let good = site.journal_octets();
+            site.faults.room(Some(room));
+            for n in 1..4 {
+                assert!(
+                    matches!(commit(&store, n), Err(StoreError::Unwritable(_))),
+                    "room for {room}"
+                );
+                assert_eq!(numbers(&store), [0]);
+            }
+            assert_eq!(site.told(), ["unwritable"], "once, not each time");
+            assert!(site.journal_octets() < good + 200, "what was written is cut off again");
+            site.faults.room(None);
+            assert_eq!(commit(&store, 4), Ok(2));
+            assert_eq!(site.told(), ["unwritable", "writable again"]);
+            drop(store);
+            assert_eq!(numbers(&site.open()), [0, 4]);
+            assert_eq!(site.told(), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn a_disk_that_does_not_even_cut_is_no_worse() {
+        let site = Site::new();
+        let store = site.open();
+        commit(&store, 0).unwrap();
+        site.faults.room(Some(50));
+        site.faults.cuts_fail(true);
+        commit(&store, 1).unwrap_err();
+        site.faults.room(None);
+        commit(&store, 2).unwrap_err();
+        site.faults.cuts_fail(false);
+        site.faults.creations_fail(true);
+        commit(&store, 3).unwrap_err();
+        site.faults.creations_fail(false);
+        assert_eq!(commit(&store, 4), Ok(2));
+        assert_eq!(site.told(), ["unwritable", "writable again"]);
+        drop(store);
+        assert_eq!(numbers(&site.open()), [0, 4]);
+    }
+
+    #[test]
+    fn what_could_not_be_cut_off_before_the_end_is_cut_off_at_the_next_start() {
+        let site = Site::new();
+        let store = site.open();
+        commit(&store, 0).unwrap();
+        site.faults.room(Some(50));
+        site.faults.cuts_fail(true);
+        commit(&store, 1).unwrap_err();
+        drop(store);
+        let site = Site {
+            faults: Faults::default(),
+            ..site
+        };
+        assert_eq!(numbers(&site.open()), [0]);
+        assert_eq!(site.told(), ["torn frame cut"]);
+    }
+
+    #[test]
+    fn a_sync_that_fails_is_a_change_not_made() {
+        let site = Site::new();
+        let store = site.open();
+        commit(&store, 0).unwrap();
+        site.faults.syncs_fail(true);
+        commit(&store, 1).unwrap_err();
+        site.faults.syncs_fail(false);
+        assert_eq!(numbers(&store), [0]);
+        assert_eq!(commit(&store, 2), Ok(2));
+        drop(store);
+        assert_eq!(numbers(&site.open()), [0, 2]);
+    }
+
+    #[test]
+    fn a_segment_that_cannot_be_begun_is_a_change_not_made() {
+        let site = Site::new();
+        let store = site.open();
+        site.faults.creations_fail(true);
+        let made: Vec<_> = (0..100).take_while(|n| commit(&store, *n).is_ok()).collect();
+        assert!((1..99).contains(&made.len()), "{made:?}");
+        commit(&store, 500).unwrap_err();
+        site.faults.creations_fail(false);
+        commit(&store, 501).unwrap();
+        drop(store);
+        let mut expected = made;
+        expected.push(501);
+        assert_eq!(numbers(&site.open()), expected);
+    }
+
+    #[test]
+    fn whatever_fails_while_many_write_what_was_acknowledged_is_there_and_nothing_else() {
+        let site = Site::new();
+        let store = site.open();
+        let done = AtomicBool::new(false);
+        let mut acknowledged: Vec<u64> = thread::scope(|scope| {
+            let writers: Vec<_> = (0..4)
+                .map(|writer| {
+                    let store = &store;
+                    let numbers = writer * 250..(writer + 1) * 250;
+                    scope.spawn(move || numbers.filter(|n| commit(store, *n).is_ok()).collect::<Vec<_>>())
+                })
+                .collect();
+            scope.spawn(|| {
+                let mut step = 0_usize;
+                while !done.load(Ordering::Relaxed) {
+                    step += 1;
+                    site.faults.room(step.is_multiple_of(3).then_some(step * 37 % 3000));
+                    site.faults.syncs_fail(step.is_multiple_of(7));
+                    site.faults.cuts_fail(step.is_multiple_of(5));
+                    site.faults.creations_fail(step.is_multiple_of(11));
+                    thread::yield_now();
+                }
+            });
+            let acknowledged = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
+            done.store(true, Ordering::Relaxed);
+            acknowledged
+        });
+        acknowledged.sort_unstable();
+        assert_eq!(numbers(&store), acknowledged);
+        site.faults.room(None);
+        site.faults.syncs_fail(false);
+        site.faults.cuts_fail(false);
+        site.faults.creations_fail(false);
+        // A change nobody tried before: what failed last is cut off before it is written.
+        let last = commit(&store, 1000).or_else(|_| commit(&store, 1000));
+        acknowledged.extend(last.is_ok().then_some(1000));
+        drop(store);
+        assert_eq!(numbers(&site.open()), acknowledged);
+    }
+}

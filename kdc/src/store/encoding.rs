@@ -1,0 +1,455 @@
+//! How records and changes are written down: one encoding for journal, snapshot and index.
+//!
+//! A record is a version octet and fields, each a tag, a length and a value; what is absent has its default. So a later
+//! version adds a field by taking a new tag, and reads what an earlier one wrote. The other way round, a tag, a kind of
+//! change or an attribute that is not known is refused: a restriction that is not understood must not be passed over.
+//! The version octet changes only if the meaning of what is there changes.
+//!
+//! A record's revision is not part of it: in the journal it is the change's own sequence number, elsewhere it stands
+//! before the record.
+
+use core::time::Duration;
+
+use tessera_common::crypto::EncType;
+use tessera_common::name::Name;
+use tessera_common::time::KerberosTime;
+
+use super::octets::{DecodeError, Reader, put_nested, put_number, put_octets, put_signed};
+use super::{Author, Change, MAX_BATCH_CHANGES, MAX_BATCH_OCTETS, MAX_RECORD_OCTETS, StoreError};
+use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+
+const RECORD_VERSION: u8 = 1;
+
+mod tag {
+    pub(super) const ID: u8 = 1;
+    pub(super) const NAME: u8 = 2;
+    pub(super) const ALIAS: u8 = 3;
+    pub(super) const KEY: u8 = 4;
+    pub(super) const ATTRIBUTES: u8 = 5;
+    pub(super) const EXPIRES: u8 = 6;
+    pub(super) const PASSWORD_EXPIRES: u8 = 7;
+    pub(super) const MAX_LIFE: u8 = 8;
+    pub(super) const MAX_RENEW: u8 = 9;
+    pub(super) const CREATED: u8 = 10;
+    pub(super) const CHANGED: u8 = 11;
+    pub(super) const CHANGED_BY: u8 = 12;
+    pub(super) const KEYS_CHANGED: u8 = 13;
+}
+
+mod kind {
+    pub(super) const PUT: u8 = 1;
+    pub(super) const REMOVE: u8 = 2;
+}
+
+/// Writes a record.
+pub(super) fn put_record(out: &mut Vec<u8>, record: &PrincipalRecord) {
+    // Without `..`, so that a new field is not forgotten here.
+    let PrincipalRecord {
+        id,
+        revision: _,
+        name,
+        aliases,
+        keys,
+        attributes,
+        expires,
+        password_expires,
+        max_life,
+        max_renew,
+        created,
+        changed,
+        changed_by,
+        keys_changed,
+    } = record;
+    out.push(RECORD_VERSION);
+    put_field(out, tag::ID, |out| out.extend_from_slice(&id.0));
+    put_field(out, tag::NAME, |out| put_name(out, name));
+    for alias in aliases {
+        put_field(out, tag::ALIAS, |out| put_name(out, alias));
+    }
+    for key in keys {
+        put_field(out, tag::KEY, |out| put_key(out, key));
+    }
+    if *attributes != Attributes::empty() {
+        put_field(out, tag::ATTRIBUTES, |out| put_number(out, attributes.0.into()));
+    }
+    let times = [
+        (tag::EXPIRES, *expires),
+        (tag::PASSWORD_EXPIRES, *password_expires),
+        (tag::CREATED, Some(*created)),
+        (tag::CHANGED, Some(*changed)),
+        (tag::KEYS_CHANGED, *keys_changed),
+    ];
+    for (tag, time) in times {
+        if let Some(time) = time {
+            put_field(out, tag, |out| put_signed(out, time.0));
+        }
+    }
+    for (tag, duration) in [(tag::MAX_LIFE, max_life), (tag::MAX_RENEW, max_renew)] {
+        if let Some(duration) = duration {
+            put_field(out, tag, |out| put_number(out, duration.as_secs()));
+        }
+    }
+    put_field(out, tag::CHANGED_BY, |out| out.extend_from_slice(changed_by.as_bytes()));
+}
+
+/// Reads a record that has this revision.
+pub(super) fn read_record(octets: &[u8], revision: u64) -> Result<PrincipalRecord, DecodeError> {
+    let mut reader = Reader::new(octets);
+    let version = reader.octet()?;
+    if version != RECORD_VERSION {
+        return Err(DecodeError::Newer("record version", version.into()));
+    }
+    let (mut id, mut name, mut created, mut changed) = (None, None, None, None);
+    let mut record = PrincipalRecord {
+        id: PrincipalId([0; 16]),
+        revision,
+        name: Name::new(["?"]).map_err(|_| DecodeError::Malformed("a name"))?,
+        aliases: Vec::new(),
+        keys: Vec::new(),
+        attributes: Attributes::empty(),
+        expires: None,
+        password_expires: None,
+        max_life: None,
+        max_renew: None,
+        created: KerberosTime::EPOCH,
+        changed: KerberosTime::EPOCH,
+        changed_by: String::new(),
+        keys_changed: None,
+    };
+    while !reader.is_empty() {
+        let tag = reader.octet()?;
+        let mut value = Reader::new(reader.octets()?);
+        match tag {
+            tag::ID => id = Some(PrincipalId(value.array()?)),
+            tag::NAME => name = Some(read_name(&mut value)?),
+            tag::ALIAS => record.aliases.push(read_name(&mut value)?),
+            tag::KEY => record.keys.push(read_key(&mut value)?),
+            tag::ATTRIBUTES => record.attributes = read_attributes(&mut value)?,
+            tag::EXPIRES => record.expires = Some(KerberosTime(value.signed()?)),
+            tag::PASSWORD_EXPIRES => record.password_expires = Some(KerberosTime(value.signed()?)),
+            tag::MAX_LIFE => record.max_life = Some(read_duration(&mut value)?),
+            tag::MAX_RENEW => record.max_renew = Some(read_duration(&mut value)?),
+            tag::CREATED => created = Some(KerberosTime(value.signed()?)),
+            tag::CHANGED => changed = Some(KerberosTime(value.signed()?)),
+            tag::CHANGED_BY => record.changed_by = read_rest_as_text(&mut value)?,
+            tag::KEYS_CHANGED => record.keys_changed = Some(KerberosTime(value.signed()?)),
+            unknown => return Err(DecodeError::Newer("record field", unknown.into())),
+        }
+        value.finish()?;
+    }
+    record.id = id.ok_or(DecodeError::Malformed("a record without an id"))?;
+    record.name = name.ok_or(DecodeError::Malformed("a record without a name"))?;
+    record.created = created.ok_or(DecodeError::Malformed("a record without its time of making"))?;
+    record.changed = changed.ok_or(DecodeError::Malformed("a record without its time of change"))?;
+    Ok(record)
+}
+
+/// Writes a change.
+pub(super) fn put_change(out: &mut Vec<u8>, change: &Change) {
+    match change {
+        Change::Put { expected, record } => {
+            out.push(kind::PUT);
+            put_option(out, expected.as_ref(), |out, expected| put_number(out, *expected));
+            put_record(out, record);
+        }
+        Change::Remove { id, expected } => {
+            out.push(kind::REMOVE);
+            out.extend_from_slice(&id.0);
+            put_number(out, *expected);
+        }
+    }
+}
+
+fn read_change(octets: &[u8]) -> Result<Change, DecodeError> {
+    let mut reader = Reader::new(octets);
+    match reader.octet()? {
+        kind::PUT => {
+            let expected = read_option(&mut reader, Reader::number)?;
+            let record = reader.take(reader.len())?;
+            Ok(Change::Put {
+                expected,
+                record: Box::new(read_record(record, 0)?),
+            })
+        }
+        kind::REMOVE => {
+            let change = Change::Remove {
+                id: PrincipalId(reader.array()?),
+                expected: reader.number()?,
+            };
+            reader.finish()?;
+            Ok(change)
+        }
+        unknown => Err(DecodeError::Newer("change", unknown.into())),
+    }
+}
+
+/// One author's changes, which stand or fall together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Batch {
+    pub(super) author: Author,
+    pub(super) changes: Vec<Change>,
+}
+
+/// Writes a batch from its changes.
+///
+/// # Errors
+/// [`StoreError::TooLarge`] when a record or the batch is larger than may be.
+pub(super) fn encode_batch(author: &Author, changes: &[Change]) -> Result<Vec<u8>, StoreError> {
+    if changes.len() > MAX_BATCH_CHANGES {
+        let what = format!(
+            "a batch of {} changes; at most {MAX_BATCH_CHANGES} are made at once",
+            changes.len()
+        );
+        return Err(StoreError::TooLarge { what });
+    }
+    let mut out = Vec::new();
+    put_signed(&mut out, author.when.0);
+    put_octets(&mut out, author.who.as_bytes());
+    put_number(&mut out, changes.len() as u64);
+    for change in changes {
+        let before = out.len();
+        put_nested(&mut out, |out| put_change(out, change));
+        check_size(change, out.len() - before)?;
+    }
+    if out.len() > MAX_BATCH_OCTETS {
+        let what = format!(
+            "changes of {} octets; at most {MAX_BATCH_OCTETS} are written at once",
+            out.len()
+        );
+        return Err(StoreError::TooLarge { what });
+    }
+    Ok(out)
+}
+
+/// Reads a batch, and what follows it stays in the reader.
+pub(super) fn read_batch(reader: &mut Reader<'_>) -> Result<Batch, DecodeError> {
+    let when = KerberosTime(reader.signed()?);
+    let who = reader.text()?.to_owned();
+    let count: usize = reader.narrow()?;
+    if count > MAX_BATCH_CHANGES {
+        return Err(DecodeError::Malformed("a batch of that many changes"));
+    }
+    let changes = (0..count)
+        .map(|_| read_change(reader.octets()?))
+        .collect::<Result<_, _>>()?;
+    Ok(Batch {
+        author: Author { who, when },
+        changes,
+    })
+}
+
+fn check_size(change: &Change, octets: usize) -> Result<(), StoreError> {
+    match change {
+        Change::Put { record, .. } if octets > MAX_RECORD_OCTETS => Err(StoreError::TooLarge {
+            what: format!(
+                "the record of {}, {octets} of at most {} octets",
+                record.name, MAX_RECORD_OCTETS
+            ),
+        }),
+        Change::Put { .. } | Change::Remove { .. } => Ok(()),
+    }
+}
+
+fn put_field(out: &mut Vec<u8>, tag: u8, write: impl FnOnce(&mut Vec<u8>)) {
+    out.push(tag);
+    put_nested(out, write);
+}
+
+fn put_option<T: ?Sized>(out: &mut Vec<u8>, value: Option<&T>, write: impl FnOnce(&mut Vec<u8>, &T)) {
+    out.push(value.is_some().into());
+    if let Some(value) = value {
+        write(out, value);
+    }
+}
+
+fn read_option<'a, T>(
+    reader: &mut Reader<'a>,
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, DecodeError>,
+) -> Result<Option<T>, DecodeError> {
+    match reader.octet()? {
+        0 => Ok(None),
+        1 => read(reader).map(Some),
+        _ => Err(DecodeError::Malformed("a value that is neither there nor absent")),
+    }
+}
+
+fn put_name(out: &mut Vec<u8>, name: &Name) {
+    for component in name.components() {
+        put_octets(out, component.as_bytes());
+    }
+}
+
+fn read_name(reader: &mut Reader<'_>) -> Result<Name, DecodeError> {
+    let mut components = Vec::new();
+    while !reader.is_empty() {
+        components.push(reader.text()?);
+    }
+    Name::new(components).map_err(|_| DecodeError::Malformed("a name"))
+}
+
+fn put_key(out: &mut Vec<u8>, key: &StoredKey) {
+    let StoredKey {
+        kvno,
+        etype,
+        salt,
+        retired,
+        sealed: SealedKey {
+            master,
+            nonce,
+            ciphertext,
+        },
+    } = key;
+    put_number(out, (*kvno).into());
+    put_signed(out, etype.number().into());
+    put_option(out, salt.as_deref(), put_octets);
+    put_option(out, retired.as_ref(), |out, time| put_signed(out, time.0));
+    put_number(out, (*master).into());
+    out.extend_from_slice(nonce);
+    put_octets(out, ciphertext);
+}
+
+fn read_key(reader: &mut Reader<'_>) -> Result<StoredKey, DecodeError> {
+    let kvno = reader.narrow()?;
+    let number = reader.signed()?;
+    let etype = i32::try_from(number).ok().and_then(EncType::from_number);
+    Ok(StoredKey {
+        kvno,
+        etype: etype.ok_or(DecodeError::Newer("enctype", number.cast_unsigned()))?,
+        salt: read_option(reader, |reader| reader.octets().map(<[u8]>::to_vec))?,
+        retired: read_option(reader, |reader| reader.signed().map(KerberosTime))?,
+        sealed: SealedKey {
+            master: reader.narrow()?,
+            nonce: reader.array()?,
+            ciphertext: reader.octets()?.to_vec(),
+        },
+    })
+}
+
+fn read_attributes(reader: &mut Reader<'_>) -> Result<Attributes, DecodeError> {
+    let attributes = Attributes(reader.narrow()?);
+    let known = Attributes::NAMED
+        .iter()
+        .fold(Attributes::empty(), |all, (flag, _)| all.with(*flag));
+    match attributes.without(known) {
+        unknown if unknown == Attributes::empty() => Ok(attributes),
+        unknown => Err(DecodeError::Newer("attribute", unknown.0.leading_zeros().into())),
+    }
+}
+
+fn read_duration(reader: &mut Reader<'_>) -> Result<Duration, DecodeError> {
+    reader.number().map(Duration::from_secs)
+}
+
+fn read_rest_as_text(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
+    let octets = reader.take(reader.len())?;
+    String::from_utf8(octets.to_vec()).map_err(|_| DecodeError::Malformed("a text that is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::test_realm::{add, author, full_record, name, principal};
+
+    fn encoded(record: &PrincipalRecord) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_record(&mut out, record);
+        out
+    }
+
+    fn round_trip(batch: &Batch) -> Batch {
+        let octets = encode_batch(&batch.author, &batch.changes).unwrap();
+        let mut reader = Reader::new(&octets);
+        let back = read_batch(&mut reader).unwrap();
+        reader.finish().unwrap();
+        back
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was() {
+        for record in [full_record(), principal(1, "alice"), principal(2, "a\\/b\\@c/")] {
+            assert_eq!(read_record(&encoded(&record), record.revision).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn a_batch_comes_back_as_it_was() {
+        let mut record = full_record();
+        record.revision = 0;
+        let changes = vec![
+            add(principal(1, "alice")),
+            Change::Put {
+                expected: Some(u64::MAX),
+                record: Box::new(record),
+            },
+            Change::Remove {
+                id: PrincipalId([9; 16]),
+                expected: 12,
+            },
+        ];
+        for changes in [changes, vec![]] {
+            let batch = Batch {
+                author: author(),
+                changes,
+            };
+            assert_eq!(round_trip(&batch), batch);
+        }
+    }
+
+    #[test]
+    fn what_a_newer_version_may_write_is_refused_as_such() {
+        let mut version = encoded(&full_record());
+        version[0] = 2;
+        let mut field = encoded(&full_record());
+        field.extend([99, 1, 0]);
+        let mut record = full_record();
+        record.attributes = Attributes(1);
+        for (octets, error) in [
+            (version, DecodeError::Newer("record version", 2)),
+            (field, DecodeError::Newer("record field", 99)),
+            (encoded(&record), DecodeError::Newer("attribute", 31)),
+        ] {
+            assert_eq!(read_record(&octets, 1), Err(error));
+        }
+        assert_eq!(read_change(&[9]), Err(DecodeError::Newer("change", 9)));
+    }
+
+    #[test]
+    fn a_record_cut_short_is_refused_at_every_length() {
+        let octets = encoded(&full_record());
+        for len in 0..octets.len() {
+            // Only its last field may be missing without a trace; what holds a record knows its length.
+            let cut = read_record(&octets[..len], full_record().revision);
+            assert!(
+                cut.as_ref().map_or(true, |cut| cut.changed_by.is_empty()),
+                "cut to {len}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_record_too_large_for_the_index_is_refused() {
+        let mut record = principal(1, "alice");
+        record.aliases = (0..600).map(|n| name(&format!("alias-number-{n:0>20}"))).collect();
+        let error = encode_batch(&author(), &[add(record)]).unwrap_err();
+        assert!(matches!(error, StoreError::TooLarge { .. }), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_octets_never_panic(octets: Vec<u8>) {
+            let _ = read_record(&octets, 1);
+            let _ = read_change(&octets);
+            let _ = read_batch(&mut Reader::new(&octets));
+        }
+
+        #[test]
+        fn an_altered_record_is_read_or_refused(at: prop::sample::Index, to: u8) {
+            let mut octets = encoded(&full_record());
+            let at = at.index(octets.len());
+            octets[at] = to;
+            let _ = read_record(&octets, 1);
+        }
+    }
+}

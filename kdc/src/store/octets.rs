@@ -1,0 +1,179 @@
+//! The primitives of everything that the store writes in binary: little-endian numbers, numbers of variable length
+//! (seven bits an octet, least significant first), octet strings with their length before them.
+
+/// Why stored octets are not what they should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// They end too early.
+    #[error("it ends too early")]
+    Truncated,
+    /// Octets are left over.
+    #[error("it goes on after its end")]
+    Trailing,
+    /// A version, kind or flag that this program does not know.
+    #[error("{0} {1} is of a newer version of this program")]
+    Newer(&'static str, u64),
+    /// A value that cannot be.
+    #[error("{0} cannot be")]
+    Malformed(&'static str),
+}
+
+/// Appends a number in as many octets as it needs.
+pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// Appends a number that may be negative, with the sign in the lowest bit.
+pub(super) fn put_signed(out: &mut Vec<u8>, number: i64) {
+    put_number(out, ((number << 1) ^ (number >> 63)).cast_unsigned());
+}
+
+/// Appends octets with their length before them.
+pub(super) fn put_octets(out: &mut Vec<u8>, octets: &[u8]) {
+    put_number(out, octets.len() as u64);
+    out.extend_from_slice(octets);
+}
+
+/// Appends what `write` writes, with its length before it.
+pub(super) fn put_nested(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let mut nested = Vec::new();
+    write(&mut nested);
+    put_octets(out, &nested);
+}
+
+/// Reads what was written, never past the end.
+#[derive(Clone)]
+pub(super) struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(octets: &'a [u8]) -> Self {
+        Self(octets)
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How much is left.
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// That everything was read.
+    pub(super) const fn finish(self) -> Result<(), DecodeError> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(DecodeError::Trailing)
+        }
+    }
+
+    pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let (taken, rest) = self.0.split_at_checked(len).ok_or(DecodeError::Truncated)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let (taken, rest) = self.0.split_first_chunk().ok_or(DecodeError::Truncated)?;
+        self.0 = rest;
+        Ok(*taken)
+    }
+
+    pub(super) fn octet(&mut self) -> Result<u8, DecodeError> {
+        self.array::<1>().map(|[octet]| octet)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, DecodeError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, DecodeError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    pub(super) fn number(&mut self) -> Result<u64, DecodeError> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let octet = self.octet()?;
+            if shift == 63 && octet > 1 {
+                break;
+            }
+            number |= u64::from(octet & 0x7f) << shift;
+            if octet & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        Err(DecodeError::Malformed("a number of more than 64 bits"))
+    }
+
+    /// A number that fits a narrower type.
+    pub(super) fn narrow<T: TryFrom<u64>>(&mut self) -> Result<T, DecodeError> {
+        T::try_from(self.number()?).map_err(|_| DecodeError::Malformed("a number out of its range"))
+    }
+
+    pub(super) fn signed(&mut self) -> Result<i64, DecodeError> {
+        let number = self.number()?;
+        Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
+    }
+
+    pub(super) fn octets(&mut self) -> Result<&'a [u8], DecodeError> {
+        let len = self.narrow()?;
+        self.take(len)
+    }
+
+    pub(super) fn text(&mut self) -> Result<&'a str, DecodeError> {
+        core::str::from_utf8(self.octets()?).map_err(|_| DecodeError::Malformed("a text that is not UTF-8"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_every_length_come_back() {
+        let edges = (0..64)
+            .map(|bit| 1u64 << bit)
+            .flat_map(|n| [n - 1, n, n + 1])
+            .chain([u64::MAX]);
+        for number in edges {
+            let mut out = Vec::new();
+            put_number(&mut out, number);
+            put_signed(&mut out, number.cast_signed());
+            let mut reader = Reader::new(&out);
+            assert_eq!(reader.number(), Ok(number));
+            assert_eq!(reader.signed(), Ok(number.cast_signed()));
+            reader.finish().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for (octets, error) in [
+            (&[0x80u8][..], DecodeError::Truncated),
+            (&[0xff; 10], DecodeError::Malformed("a number of more than 64 bits")),
+            (
+                &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2],
+                DecodeError::Malformed("a number of more than 64 bits"),
+            ),
+        ] {
+            assert_eq!(Reader::new(octets).number(), Err(error));
+        }
+        assert_eq!(Reader::new(&[5, 1, 2]).octets(), Err(DecodeError::Truncated));
+        assert_eq!(
+            Reader::new(&[0xff, 0xff, 0xff, 0xff, 0x0f]).octets(),
+            Err(DecodeError::Truncated)
+        );
+        assert_eq!(
+            Reader::new(&[1, 0xff]).text(),
+            Err(DecodeError::Malformed("a text that is not UTF-8"))
+        );
+        assert_eq!(Reader::new(&[1]).finish(), Err(DecodeError::Trailing));
+    }
+}

@@ -1,0 +1,318 @@
+//! What is done to a database from the command line: dump, load, verify, and making the index anew.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tessera_common::name::Realm;
+
+use super::durable::{keyring_of, new_identity};
+use super::error::{OpenError, io_error};
+use super::head::{Head, Kind};
+use super::index::Index;
+use super::journal::{Bad, FileSystem, Journal, Settings};
+use super::key_file::{KeyFile, MasterKeyError};
+use super::notice::Notice;
+use super::recovery::{self, Expected, Recovered};
+use super::segment_file::SegmentFile;
+use super::state_dir::StateDir;
+use super::{View, dump_file, encoding, snapshot};
+
+/// A database on disk.
+#[derive(Clone, Debug)]
+pub struct Location {
+    /// Its state directory.
+    pub state: PathBuf,
+    /// Whose it is.
+    pub realm: Realm,
+    /// The service manager's directory of credentials (`$CREDENTIALS_DIRECTORY`).
+    pub credentials: Option<PathBuf>,
+}
+
+/// What was dumped or loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extract {
+    /// How many principals.
+    pub principals: usize,
+    /// The last change.
+    pub sequence: u64,
+    /// What was found on the way.
+    pub notices: Vec<Notice>,
+}
+
+/// Writes what is in a database to a text file, in place of one that is there; a daemon may have it open meanwhile. With
+/// `until`, nothing after that change is written or even looked at.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn dump(location: &Location, until: Option<u64>, file: &Path) -> Result<Extract, OpenError> {
+    let state = existing(location)?;
+    let (key_file, keyring) = keyring_of(&state, location.credentials.as_deref())?;
+    let expected = Expected {
+        state: &state,
+        keyring: &keyring,
+        key_path: key_file.path(),
+        until,
+    };
+    let Recovered {
+        view,
+        identity,
+        notices,
+        ..
+    } = read_beside_a_daemon(&expected)?;
+    dump_file::write(file, &identity.realm, identity.check, &view).map_err(io_error("write the dump", file))?;
+    Ok(Extract {
+        principals: view.len(),
+        sequence: view.sequence(),
+        notices,
+    })
+}
+
+/// Makes a database of a dump, in a state directory that has none. Its master key has to be there already.
+///
+/// # Errors
+/// [`OpenError`]; then there is still no database.
+pub fn load(location: &Location, file: &Path) -> Result<Extract, OpenError> {
+    let dump = dump_file::DumpFile::open(file)?;
+    if dump.realm != location.realm {
+        let why = format!("the dump is of the realm {}, not of {}", dump.realm, location.realm);
+        return Err(OpenError::Dump {
+            file: file.to_owned(),
+            line: 1,
+            why,
+        });
+    }
+    let state = StateDir::new(&location.state);
+    let _lock = state.lock()?;
+    if state.realm()?.is_some() || !state.segments()?.is_empty() || !state.snapshots()?.is_empty() {
+        return Err(OpenError::NotEmpty(state.path));
+    }
+    let key_file = KeyFile::of(&state.path, location.credentials.as_deref());
+    let missing = || MasterKeyError::Missing {
+        path: key_file.path().to_owned(),
+        master: dump.check.master,
+    };
+    let keyring = Arc::new(key_file.read()?.ok_or_else(missing)?);
+    recovery::check_keyring(dump.check, &keyring, key_file.path())?;
+    let view = dump.read(Arc::clone(&keyring))?;
+    recovery::check_masters(&view, key_file.path())?;
+
+    let identity = new_identity(&state, &location.realm, &keyring)?;
+    let (sequence, chain) = (view.sequence(), view.chain());
+    state.make_directories()?;
+    let records = view.iter().map(|record| {
+        let mut octets = Vec::new();
+        encoding::put_record(&mut octets, record);
+        (record.id, Some((record.revision, octets)))
+    });
+    let head = Head {
+        kind: Kind::Snapshot,
+        identity: identity.clone(),
+        sequence,
+        chain,
+    };
+    let records: BTreeMap<_, _> = records.collect();
+    let directory = state.snapshot();
+    snapshot::merge(&directory, &head, None, records)
+        .map_err(|error| io_error("write a snapshot in", &directory)(io::Error::other(error)))?;
+    let settings = Settings {
+        directory: state.journal(),
+        identity,
+        limit: u64::MAX,
+    };
+    Journal::create(settings, Box::new(FileSystem), sequence, chain)
+        .map_err(io_error("write the journal in", &state.path))?;
+    state.set_realm(&location.realm)?;
+    Ok(Extract {
+        principals: view.len(),
+        sequence,
+        notices: Vec::new(),
+    })
+}
+
+/// Makes the index of a database anew. How many principals are in it.
+///
+/// # Errors
+/// [`OpenError`]; a daemon must not have the database open.
+pub fn rebuild_index(location: &Location) -> Result<usize, OpenError> {
+    let state = existing(location)?;
+    let _lock = state.lock()?;
+    let (key_file, keyring) = keyring_of(&state, location.credentials.as_deref())?;
+    let expected = Expected {
+        state: &state,
+        keyring: &keyring,
+        key_path: key_file.path(),
+        until: None,
+    };
+    let Recovered { view, identity, .. } = recovery::recover(&expected, None)?;
+    let ids = view.iter().map(|record| record.id).collect();
+    let made = Index::create(&state.index())
+        .and_then(|index| index.update(&identity, &view, ids, || false).map(|()| index))
+        .and_then(Index::close);
+    made.map_err(|error| io_error("make the index", &state.index())(io::Error::other(error)))?;
+    Ok(view.len())
+}
+
+/// What is right and wrong with a database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// How many principals there are.
+    pub principals: usize,
+    /// How many keys they have, each of which was opened.
+    pub keys: usize,
+    /// The last change.
+    pub sequence: u64,
+    /// What is wrong, each with its place.
+    pub problems: Vec<String>,
+    /// What is not wrong, but good to know: what could not be looked at, what the next start will repair.
+    pub remarks: Vec<String>,
+}
+
+/// Reads all of a database, and opens every key. Nothing is changed. A daemon may have it open; then the index is not
+/// looked at.
+///
+/// # Errors
+/// [`OpenError`] when there is no telling what is in it: no database, another realm's, no master key.
+pub fn verify(location: &Location) -> Result<Verified, OpenError> {
+    let state = existing(location)?;
+    let lock = state.lock();
+    let (key_file, keyring) = keyring_of(&state, location.credentials.as_deref())?;
+    let expected = Expected {
+        state: &state,
+        keyring: &keyring,
+        key_path: key_file.path(),
+        until: None,
+    };
+    let mut verified = Verified::default();
+    verify_segments(&state, lock.is_ok(), &mut verified)?;
+    for snapshot in state.snapshots()? {
+        if let Err(error) = snapshot::load(&snapshot.path, &keyring) {
+            verified.problems.push(format!("{}: {error}", snapshot.path.display()));
+        }
+    }
+    let view = match read_beside_a_daemon(&expected) {
+        Ok(recovered) => recovered.view,
+        Err(OpenError::MasterKey(error)) => return Err(error.into()),
+        Err(error) => {
+            verified.problems.push(error.to_string());
+            return Ok(verified);
+        }
+    };
+    verified.principals = view.len();
+    verified.sequence = view.sequence();
+    for record in view.sorted() {
+        for key in &record.keys {
+            verified.keys += 1;
+            if let Err(error) = keyring.open_cold(record.id, key) {
+                let place = format!("{}, key version {}, {}", record.name, key.kvno, key.etype);
+                verified.problems.push(format!("{place}: {error}"));
+            }
+        }
+    }
+    match lock {
+        Ok(_lock) => verify_index(&expected, &view, &mut verified)?,
+        Err(error) => verified.remarks.push(format!("the index was not looked at: {error}")),
+    }
+    Ok(verified)
+}
+
+/// Looks at every segment, also at those that a snapshot has made superfluous.
+fn verify_segments(state: &StateDir, at_rest: bool, verified: &mut Verified) -> Result<(), OpenError> {
+    let segments = state.segments()?;
+    let mut before = None;
+    for (at, segment) in segments.iter().enumerate() {
+        let file = match SegmentFile::read(segment, None) {
+            Ok(file) => file,
+            Err(error) => {
+                verified.problems.push(error.to_string());
+                before = None;
+                continue;
+            }
+        };
+        if before.is_some_and(|before| before != file.before()) {
+            verified.problems.push(format!(
+                "{}: it does not follow the segment before it",
+                segment.path.display()
+            ));
+        }
+        let extent = file.extent(file.before(), |_| {});
+        let is_last = at + 1 == segments.len();
+        match extent.bad {
+            None => {}
+            // A daemon may just be writing it.
+            Some(Bad::Torn) if is_last && !at_rest => {}
+            Some(Bad::Torn) if is_last => {
+                let frame = format!("an unfinished frame at offset {}", extent.end);
+                verified.remarks.push(format!(
+                    "{}: {frame} is cut off at the next start",
+                    segment.path.display()
+                ));
+            }
+            Some(_) => {
+                let place = format!("{}, offset {}", segment.path.display(), extent.end);
+                verified.problems.push(format!("{place}: a frame is damaged"));
+            }
+        }
+        before = Some((extent.last, extent.chain));
+    }
+    Ok(())
+}
+
+fn verify_index(expected: &Expected<'_>, truth: &View, verified: &mut Verified) -> Result<(), OpenError> {
+    let directory = expected.state.index();
+    if !directory.exists() {
+        verified
+            .remarks
+            .push("there is no index; the next start makes one".into());
+        return Ok(());
+    }
+    let recovered = recovery::recover(expected, Some(Index::open(&directory, expected.keyring)))?;
+    let stale = recovered.notices.iter().find_map(|notice| match notice {
+        Notice::IndexStale(why) => Some(why),
+        _ => None,
+    });
+    if let Some(why) = stale {
+        verified
+            .problems
+            .push(format!("{}: {why}; the next start makes it anew", directory.display()));
+    }
+    let differs = truth
+        .iter()
+        .find(|record| recovered.view.get(record.id) != Some(record));
+    if recovered.view.len() != truth.len() || differs.is_some() {
+        let who = differs.map_or_else(String::new, |record| format!(", such as {}", record.name));
+        verified
+            .problems
+            .push(format!("{}: it differs from the journal{who}", directory.display()));
+    }
+    Ok(())
+}
+
+/// The state directory, if the database in it is that realm's.
+fn existing(location: &Location) -> Result<StateDir, OpenError> {
+    let state = StateDir::new(&location.state);
+    match state.realm()? {
+        None => Err(OpenError::NoDatabase(state.path)),
+        Some(found) if found != location.realm => Err(OpenError::OtherRealm {
+            path: state.path,
+            found,
+            expected: location.realm.clone(),
+        }),
+        Some(_) => Ok(state),
+    }
+}
+
+/// Reads a database that may go on growing. Whatever is removed meanwhile is in a newer snapshot.
+fn read_beside_a_daemon(expected: &Expected<'_>) -> Result<Recovered, OpenError> {
+    const ATTEMPTS: usize = 5;
+    let mut result = recovery::recover(expected, None);
+    for _ in 1..ATTEMPTS {
+        match &result {
+            Err(OpenError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
+            _ => break,
+        }
+        result = recovery::recover(expected, None);
+    }
+    result
+}

@@ -1,0 +1,115 @@
+//! What requests are served from, and what the index has yet to learn of it.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::View;
+use crate::realm::principal::PrincipalId;
+
+/// The current view, and the principals that changed since the index was last brought up to it.
+///
+/// The index takes what it writes from the view, so what waits for it is never more than one id a principal, however long
+/// it takes.
+pub(super) struct Published {
+    view: ArcSwap<View>,
+    unindexed: Mutex<Unindexed>,
+    changed: Condvar,
+    stopped: Condvar,
+}
+
+#[derive(Default)]
+struct Unindexed {
+    ids: HashSet<PrincipalId>,
+    stop: bool,
+}
+
+/// What to bring into the index.
+pub(super) struct Round {
+    pub(super) view: Arc<View>,
+    /// Who changed since the last round.
+    pub(super) ids: HashSet<PrincipalId>,
+    /// There is no other round.
+    pub(super) last: bool,
+}
+
+impl Published {
+    pub(super) fn new(view: View) -> Self {
+        Self {
+            view: ArcSwap::from_pointee(view),
+            unindexed: Mutex::default(),
+            changed: Condvar::new(),
+            stopped: Condvar::new(),
+        }
+    }
+
+    pub(super) fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
+    /// Makes `view` the current one; `touched` are the principals that it has otherwise than the one before.
+    pub(super) fn publish(&self, view: View, touched: HashSet<PrincipalId>) {
+        let mut unindexed = self.lock();
+        self.view.store(Arc::new(view));
+        if unindexed.ids.is_empty() {
+            unindexed.ids = touched;
+        } else {
+            unindexed.ids.extend(touched);
+        }
+        drop(unindexed);
+        self.changed.notify_one();
+    }
+
+    /// Waits for a change, then as long as `pause` for more; or for the end.
+    pub(super) fn next_round(&self, pause: Duration) -> Round {
+        let waiting = self
+            .changed
+            .wait_while(self.lock(), |unindexed| unindexed.ids.is_empty() && !unindexed.stop);
+        let waiting =
+            self.stopped
+                .wait_timeout_while(waiting.unwrap_or_else(PoisonError::into_inner), pause, |unindexed| {
+                    !unindexed.stop
+                });
+        self.take_round(waiting.unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    /// What there is now.
+    pub(super) fn next_round_now(&self) -> Round {
+        self.take_round(self.lock())
+    }
+
+    // With the lock held, so that the view is the one that these changes led to.
+    fn take_round(&self, mut unindexed: MutexGuard<'_, Unindexed>) -> Round {
+        Round {
+            view: self.view(),
+            ids: std::mem::take(&mut unindexed.ids),
+            last: unindexed.stop,
+        }
+    }
+
+    /// Waits as long as `pause`, or for the end.
+    pub(super) fn pause(&self, pause: Duration) {
+        // Poisoned or not, the time is over.
+        let _ = self
+            .stopped
+            .wait_timeout_while(self.lock(), pause, |unindexed| !unindexed.stop);
+    }
+
+    /// Whether it is the end.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.lock().stop
+    }
+
+    /// Ends all waiting.
+    pub(super) fn stop(&self) {
+        self.lock().stop = true;
+        self.changed.notify_all();
+        self.stopped.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Unindexed> {
+        self.unindexed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,154 @@
+//! What the store's own tests are run on.
+
+use core::time::Duration;
+
+use tessera_common::Random;
+use tessera_common::crypto::{EncType, Key};
+use tessera_common::name::{Name, Realm};
+use tessera_common::time::KerberosTime;
+use zeroize::Zeroizing;
+
+use super::head::Identity;
+use super::{Author, Change, Keyring, MasterKey};
+use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+
+/// Octets that are never the same twice, and always the same for the same test.
+#[derive(Default)]
+pub(crate) struct Counter(u64);
+
+impl Random for Counter {
+    fn fill(&mut self, out: &mut [u8]) {
+        for chunk in out.chunks_mut(8) {
+            self.0 += 1;
+            chunk.copy_from_slice(&self.0.to_be_bytes()[8 - chunk.len()..]);
+        }
+    }
+}
+
+pub(crate) fn keyring() -> Keyring {
+    Keyring::new(MasterKey::new(1, Zeroizing::new([7; 32])))
+}
+
+pub(crate) fn author() -> Author {
+    Author {
+        who: "uid 0".into(),
+        when: KerberosTime(1_700_000_000),
+    }
+}
+
+pub(crate) fn id(number: u64) -> PrincipalId {
+    // Spread as random ids are.
+    let word = |salt: u64| {
+        (number + salt)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(17)
+            .to_be_bytes()
+    };
+    PrincipalId([word(1), word(77)].concat().try_into().unwrap())
+}
+
+pub(crate) fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+pub(crate) fn stored_key(keyring: &Keyring, id: PrincipalId, kvno: u32, random: &mut dyn Random) -> StoredKey {
+    let key = Key::random(EncType::Aes256CtsHmacSha1_96, random);
+    StoredKey {
+        kvno,
+        etype: key.etype(),
+        salt: Some(b"EXAMPLE.COMalice".to_vec()),
+        retired: None,
+        sealed: keyring.seal(id, kvno, &key, random),
+    }
+}
+
+/// A principal `name` with the id of `number`, without keys.
+pub(crate) fn principal(number: u64, text: &str) -> PrincipalRecord {
+    PrincipalRecord {
+        id: id(number),
+        revision: 0,
+        name: name(text),
+        aliases: Vec::new(),
+        keys: Vec::new(),
+        attributes: Attributes::empty(),
+        expires: None,
+        password_expires: None,
+        max_life: None,
+        max_renew: None,
+        created: author().when,
+        changed: author().when,
+        changed_by: author().who,
+        keys_changed: None,
+    }
+}
+
+pub(crate) fn add(record: PrincipalRecord) -> Change {
+    Change::Put {
+        expected: None,
+        record: Box::new(record),
+    }
+}
+
+pub(crate) fn replace(record: PrincipalRecord) -> Change {
+    Change::Put {
+        expected: Some(record.revision),
+        record: Box::new(record),
+    }
+}
+
+/// A record that has everything a record can have.
+pub(crate) fn full_record() -> PrincipalRecord {
+    let (ring, id) = (keyring(), id(42));
+    let key = |kvno, etype, retired| StoredKey {
+        etype,
+        retired,
+        ..sealed_octets(&ring, id, kvno)
+    };
+    PrincipalRecord {
+        id,
+        revision: 17,
+        name: name("host/a\\/b.example.com"),
+        aliases: vec![name("alias"), name("alias/two")],
+        keys: vec![
+            key(u32::MAX, EncType::Aes256CtsHmacSha1_96, None),
+            key(1, EncType::Aes128CtsHmacSha256_128, Some(KerberosTime(-5))),
+        ],
+        attributes: Attributes::LOCKED | Attributes::OK_AS_DELEGATE,
+        expires: Some(KerberosTime(1_800_000_000)),
+        password_expires: Some(KerberosTime(i64::MIN)),
+        max_life: Some(Duration::from_secs(36_000)),
+        max_renew: Some(Duration::from_secs(604_800)),
+        created: KerberosTime(1_700_000_000),
+        changed: KerberosTime(1_700_000_001),
+        changed_by: "alice/admin@EXAMPLE.COM".into(),
+        keys_changed: Some(KerberosTime(1_700_000_002)),
+    }
+}
+
+/// A stored key that opens to nothing, but is shaped as one.
+fn sealed_octets(keyring: &Keyring, id: PrincipalId, kvno: u32) -> StoredKey {
+    let master = keyring.sealing().id();
+    StoredKey {
+        kvno,
+        etype: EncType::Aes256CtsHmacSha1_96,
+        salt: (kvno != 1).then(|| vec![0, 0xff, 7]),
+        retired: None,
+        sealed: SealedKey {
+            master,
+            nonce: [3; 12],
+            ciphertext: [id.0, id.0, id.0].concat(),
+        },
+    }
+}
+
+pub(crate) fn realm() -> Realm {
+    Realm::new("EXAMPLE.COM").unwrap()
+}
+
+pub(in crate::store) fn identity() -> Identity {
+    Identity {
+        realm: realm(),
+        lineage: [5; 16],
+        check: MasterKey::new(1, Zeroizing::new([7; 32])).check(),
+    }
+}

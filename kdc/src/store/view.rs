@@ -1,0 +1,396 @@
+//! A consistent picture of the realm's principals, and the rules by which a change makes the next one.
+
+use core::time::Duration;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+
+use tessera_common::Random;
+use tessera_common::crypto::Key;
+use tessera_common::name::Name;
+
+use super::table::Table;
+use super::{Change, Keyring, StoreError};
+use crate::realm::principal::{PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+
+/// One consistent picture of the realm's principals. It never changes; a commit makes another one, which shares with it
+/// all that the commit did not touch.
+#[derive(Clone)]
+pub struct View {
+    by_id: Table,
+    by_name: Table,
+    names: RandomState,
+    keyring: Arc<Keyring>,
+    len: usize,
+    sequence: u64,
+    chain: u32,
+    digest: u64,
+}
+
+impl View {
+    /// A realm without principals.
+    pub(super) fn empty(keyring: Arc<Keyring>) -> Self {
+        Self {
+            by_id: Table::new(),
+            by_name: Table::new(),
+            names: RandomState::new(),
+            keyring,
+            len: 0,
+            sequence: 0,
+            chain: 0,
+            digest: 0,
+        }
+    }
+
+    /// The principal that has this name or alias.
+    #[must_use]
+    pub fn find(&self, name: &Name) -> Option<&Arc<PrincipalRecord>> {
+        self.by_name
+            .find(self.names.hash_one(name), |record| has_name(record, name))
+    }
+
+    /// The principal with this id.
+    #[must_use]
+    pub fn get(&self, id: PrincipalId) -> Option<&Arc<PrincipalRecord>> {
+        self.by_id.find(id_hash(id), |record| record.id == id)
+    }
+
+    /// How many principals there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The sequence number of the last change that is in here; 0 before the first.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Every principal, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<PrincipalRecord>> {
+        self.by_id.iter()
+    }
+
+    /// Every principal, by name.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<Arc<PrincipalRecord>> {
+        let mut all: Vec<_> = self.iter().cloned().collect();
+        all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// Unseals one of a principal's keys, or takes it from the cache of the hot ones.
+    ///
+    /// # Errors
+    /// [`StoreError::Sealed`] when it is not this principal's key of this enctype and kvno, or its master key is missing.
+    pub fn key(&self, record: &PrincipalRecord, key: &StoredKey) -> Result<Key, StoreError> {
+        self.keyring.open(record.id, key).map_err(|why| StoreError::Sealed {
+            name: record.name.clone(),
+            why: why.to_string(),
+        })
+    }
+
+    /// Seals a key for its place in a record: principal, enctype and kvno.
+    pub fn seal(&self, id: PrincipalId, kvno: u32, key: &Key, random: &mut dyn Random) -> SealedKey {
+        self.keyring.seal(id, kvno, key, random)
+    }
+
+    /// The master keys that principals' keys are sealed under.
+    #[must_use]
+    pub const fn keyring(&self) -> &Arc<Keyring> {
+        &self.keyring
+    }
+
+    /// A number that says which principals are here in which revision: what two copies of a realm have in common when
+    /// they are the same.
+    pub(super) const fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// The checksum of the journal's frame that holds the last change; 0 where there is no journal.
+    pub(super) const fn chain(&self) -> u32 {
+        self.chain
+    }
+
+    /// Says where in the journal's history this is.
+    pub(super) const fn set_position(&mut self, sequence: u64, chain: u32) {
+        self.sequence = sequence;
+        self.chain = chain;
+    }
+
+    /// Applies a change as the next one in sequence, if it may be. What to give [`View::undo`] to take it back.
+    pub(super) fn apply(&mut self, change: &Change) -> Result<Undo, StoreError> {
+        match change {
+            Change::Put { expected, record } => {
+                self.check_put(*expected, record)?;
+                let mut record = record.clone();
+                record.revision = self.sequence + 1;
+                // As they are written down: Kerberos knows no fractions.
+                record.max_life = record.max_life.map(whole_seconds);
+                record.max_renew = record.max_renew.map(whole_seconds);
+                Ok(self.replace(record.id, Some(Arc::from(record))))
+            }
+            Change::Remove { id, expected } => {
+                let old = self.get(*id).ok_or(StoreError::NotFound)?;
+                check_revision(old, *expected)?;
+                Ok(self.replace(*id, None))
+            }
+        }
+    }
+
+    /// Puts a record in, as it is and whatever its revision; the sequence stays.
+    pub(super) fn restore(&mut self, record: PrincipalRecord) -> Result<(), StoreError> {
+        self.check_put(None, &record)?;
+        self.swap(record.id, Some(Arc::new(record)));
+        Ok(())
+    }
+
+    /// Takes back the last change that was applied.
+    pub(super) fn undo(&mut self, undo: Undo) {
+        self.swap(undo.id, undo.old);
+        self.sequence -= 1;
+    }
+
+    fn replace(&mut self, id: PrincipalId, new: Option<Arc<PrincipalRecord>>) -> Undo {
+        self.sequence += 1;
+        Undo {
+            id,
+            old: self.swap(id, new),
+        }
+    }
+
+    fn swap(&mut self, id: PrincipalId, new: Option<Arc<PrincipalRecord>>) -> Option<Arc<PrincipalRecord>> {
+        let old = self.get(id).cloned();
+        if let Some(old) = &old {
+            for name in names(old) {
+                self.by_name.remove(self.names.hash_one(name), old);
+            }
+            self.by_id.remove(id_hash(id), old);
+            self.len -= 1;
+            self.digest = self.digest.wrapping_sub(fingerprint(old.id, old.revision));
+        }
+        if let Some(new) = new {
+            for name in names(&new) {
+                self.by_name.insert(self.names.hash_one(name), Arc::clone(&new));
+            }
+            self.len += 1;
+            self.digest = self.digest.wrapping_add(fingerprint(new.id, new.revision));
+            self.by_id.insert(id_hash(id), new);
+        }
+        old
+    }
+
+    fn check_put(&self, expected: Option<u64>, record: &PrincipalRecord) -> Result<(), StoreError> {
+        match (self.get(record.id), expected) {
+            (None, None) => {}
+            (None, Some(_)) => return Err(StoreError::NotFound),
+            (Some(old), expected) => check_revision(old, expected.unwrap_or(0))?,
+        }
+        for (at, name) in names(record).enumerate() {
+            let holder = self.find(name).filter(|holder| holder.id != record.id);
+            if let Some(holder) = holder
+                .map(|holder| &holder.name)
+                .or_else(|| names(record).take(at).find(|n| *n == name))
+            {
+                return Err(StoreError::NameTaken {
+                    name: name.clone(),
+                    holder: holder.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl core::fmt::Debug for View {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "View({} principals at {})", self.len, self.sequence)
+    }
+}
+
+/// What a change replaced.
+pub(super) struct Undo {
+    id: PrincipalId,
+    old: Option<Arc<PrincipalRecord>>,
+}
+
+fn check_revision(found: &PrincipalRecord, expected: u64) -> Result<(), StoreError> {
+    if found.revision == expected {
+        return Ok(());
+    }
+    Err(StoreError::Conflict {
+        name: found.name.clone(),
+        expected,
+        found: found.revision,
+    })
+}
+
+fn names(record: &PrincipalRecord) -> impl Iterator<Item = &Name> {
+    core::iter::once(&record.name).chain(&record.aliases)
+}
+
+fn has_name(record: &PrincipalRecord, name: &Name) -> bool {
+    names(record).any(|own| own == name)
+}
+
+const fn whole_seconds(duration: Duration) -> Duration {
+    Duration::from_secs(duration.as_secs())
+}
+
+/// Ids are random, so any of their octets will do.
+fn id_hash(id: PrincipalId) -> u64 {
+    u64::from_le_bytes(*id.0.first_chunk().unwrap_or(&[0; 8]))
+}
+
+/// A well-mixed number for a principal in a revision. Their sum over all principals is a view's digest.
+pub(super) fn fingerprint(id: PrincipalId, revision: u64) -> u64 {
+    let high = u64::from_le_bytes(*id.0.last_chunk().unwrap_or(&[0; 8]));
+    let mut x = id_hash(id) ^ high.rotate_left(32) ^ revision.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for factor in [0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb] {
+        x = (x ^ (x >> 30)).wrapping_mul(factor);
+    }
+    x ^ (x >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::test_realm::{add, id, keyring, name, principal, replace};
+
+    fn view(changes: &[Change]) -> View {
+        let mut view = View::empty(Arc::new(keyring()));
+        for change in changes {
+            view.apply(change).unwrap();
+        }
+        view
+    }
+
+    fn with_alias(mut record: PrincipalRecord, alias: &str) -> PrincipalRecord {
+        record.aliases.push(name(alias));
+        record
+    }
+
+    #[test]
+    fn a_principal_is_found_by_name_by_alias_and_by_id() {
+        let view = view(&[
+            add(with_alias(principal(1, "alice"), "al")),
+            add(principal(2, "bob/admin")),
+        ]);
+        assert_eq!(view.find(&name("alice")).unwrap().id, id(1));
+        assert_eq!(view.find(&name("al")).unwrap().id, id(1));
+        assert_eq!(view.find(&name("bob/admin")).unwrap().id, id(2));
+        assert_eq!(view.get(id(2)).unwrap().name, name("bob/admin"));
+        assert!(view.find(&name("bob")).is_none());
+        assert!(view.get(id(3)).is_none());
+        assert_eq!((view.len(), view.sequence()), (2, 2));
+    }
+
+    #[test]
+    fn a_revision_is_the_sequence_number_of_the_change() {
+        let mut view = view(&[add(principal(1, "alice")), add(principal(2, "bob"))]);
+        let alice = PrincipalRecord::clone(view.get(id(1)).unwrap());
+        assert_eq!(alice.revision, 1);
+        view.apply(&replace(alice)).unwrap();
+        assert_eq!(view.get(id(1)).unwrap().revision, 3);
+    }
+
+    #[test]
+    fn a_change_that_saw_another_revision_is_a_conflict() {
+        let mut view = view(&[add(principal(1, "alice"))]);
+        let stale = |expected| Change::Put {
+            expected,
+            record: Box::new(principal(1, "alice")),
+        };
+        let conflict = |expected| StoreError::Conflict {
+            name: name("alice"),
+            expected,
+            found: 1,
+        };
+        assert_eq!(view.apply(&stale(Some(7))).err(), Some(conflict(7)));
+        assert_eq!(view.apply(&stale(None)).err(), Some(conflict(0)));
+        assert_eq!(
+            view.apply(&Change::Remove { id: id(1), expected: 2 }).err(),
+            Some(conflict(2))
+        );
+        assert_eq!(
+            view.apply(&Change::Remove { id: id(9), expected: 2 }).err(),
+            Some(StoreError::NotFound)
+        );
+        let absent = Change::Put {
+            expected: Some(1),
+            record: Box::new(principal(9, "nobody")),
+        };
+        assert_eq!(view.apply(&absent).err(), Some(StoreError::NotFound));
+    }
+
+    #[test]
+    fn a_name_belongs_to_one_principal_be_it_name_or_alias() {
+        let mut view = view(&[add(with_alias(principal(1, "alice"), "al"))]);
+        let taken = |n: &str, holder: &str| {
+            Some(StoreError::NameTaken {
+                name: name(n),
+                holder: name(holder),
+            })
+        };
+        assert_eq!(view.apply(&add(principal(2, "alice"))).err(), taken("alice", "alice"));
+        assert_eq!(view.apply(&add(principal(2, "al"))).err(), taken("al", "alice"));
+        assert_eq!(
+            view.apply(&add(with_alias(principal(2, "bob"), "al"))).err(),
+            taken("al", "alice")
+        );
+        assert_eq!(
+            view.apply(&add(with_alias(principal(2, "bob"), "bob"))).err(),
+            taken("bob", "bob")
+        );
+        view.apply(&add(principal(2, "Alice"))).unwrap();
+        let mut renamed = principal(1, "alicia");
+        renamed.revision = 1;
+        view.apply(&replace(renamed)).unwrap();
+        view.apply(&add(with_alias(principal(3, "alice"), "al"))).unwrap();
+        assert_eq!(view.find(&name("al")).unwrap().id, id(3));
+    }
+
+    #[test]
+    fn an_older_view_does_not_see_a_later_change() {
+        let mut now = view(&[add(principal(1, "alice"))]);
+        let before = now.clone();
+        now.apply(&Change::Remove { id: id(1), expected: 1 }).unwrap();
+        assert!(now.find(&name("alice")).is_none() && now.is_empty());
+        assert!(before.find(&name("alice")).is_some());
+    }
+
+    #[test]
+    fn a_change_taken_back_leaves_no_trace() {
+        let mut view = view(&[add(principal(1, "alice")), add(principal(2, "bob"))]);
+        let digest = view.digest();
+        let undo = view.apply(&Change::Remove { id: id(1), expected: 1 }).unwrap();
+        assert_ne!(view.digest(), digest);
+        view.undo(undo);
+        let undo = view.apply(&add(principal(3, "carol"))).unwrap();
+        view.undo(undo);
+        assert_eq!((view.len(), view.sequence(), view.digest()), (2, 2, digest));
+        assert!(view.find(&name("alice")).is_some() && view.find(&name("carol")).is_none());
+    }
+
+    #[test]
+    fn ten_thousand_principals_are_all_found_again() {
+        let view = view(
+            &(0..10_000)
+                .map(|n| add(principal(n, &format!("user{n}"))))
+                .collect::<Vec<_>>(),
+        );
+        for n in 0..10_000 {
+            assert_eq!(view.find(&name(&format!("user{n}"))).unwrap().id, id(n));
+            assert!(view.get(id(n)).is_some());
+        }
+        assert_eq!(view.iter().count(), 10_000);
+        let sorted = view.sorted();
+        assert!(sorted.is_sorted_by_key(|record| &record.name) && sorted.len() == 10_000);
+    }
+}

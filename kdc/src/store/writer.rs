@@ -1,0 +1,185 @@
+//! The one thread that changes the realm. Whoever waits while it writes is in the next group: one frame, one sync.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use super::journal::{Journal, MAX_GROUP_OCTETS};
+use super::notice::{Notice, Report};
+use super::published::Published;
+use super::view::Undo;
+use super::{Author, Change, StoreError, View, encoding};
+use crate::realm::principal::PrincipalId;
+
+/// How many writers wait before the next one is held back.
+const QUEUE: usize = 1024;
+
+/// The way to the writer's thread.
+pub(super) struct Writer {
+    queue: Option<SyncSender<Request>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Request {
+    changes: Vec<Change>,
+    /// The same, written down.
+    batch: Vec<u8>,
+    reply: SyncSender<Result<u64, StoreError>>,
+}
+
+impl Writer {
+    /// Starts the thread; `rolled` is called whenever a segment is finished.
+    pub(super) fn start(
+        journal: Journal,
+        published: Arc<Published>,
+        report: Report,
+        rolled: impl Fn() + Send + 'static,
+    ) -> io::Result<Self> {
+        let (queue, requests) = sync_channel(QUEUE);
+        let mut worker = Worker {
+            journal,
+            published,
+            report,
+            rolled,
+            failing: false,
+        };
+        let thread = thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || worker.run(&requests))?;
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
+    }
+
+    /// As [`super::Store::commit`].
+    pub(super) fn commit(&self, author: &Author, changes: Vec<Change>) -> Result<u64, StoreError> {
+        let batch = encoding::encode_batch(author, &changes)?;
+        let (reply, outcome) = sync_channel(1);
+        let stopped = || StoreError::Unwritable("the store is being closed".into());
+        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        queue.send(Request { changes, batch, reply }).map_err(|_| stopped())?;
+        outcome.recv().map_err(|_| stopped())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // A writer that panicked has told its clients.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker<R> {
+    journal: Journal,
+    published: Arc<Published>,
+    report: Report,
+    rolled: R,
+    failing: bool,
+}
+
+impl<R: Fn()> Worker<R> {
+    fn run(&mut self, requests: &Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            let mut octets = first.batch.len();
+            let mut group = vec![first];
+            // A batch is at most half of the limit, so that one more always fits.
+            while octets < MAX_GROUP_OCTETS / 2
+                && group.len() < QUEUE
+                && let Ok(next) = requests.try_recv()
+            {
+                octets += next.batch.len();
+                group.push(next);
+            }
+            self.write(group);
+        }
+    }
+
+    fn write(&mut self, group: Vec<Request>) {
+        let mut next = View::clone(&self.published.view());
+        let mut batches = Vec::new();
+        let mut touched = HashSet::new();
+        let mut outcomes = Vec::with_capacity(group.len());
+        let before = next.sequence();
+        for request in group {
+            let outcome = apply_all(&mut next, &request.changes);
+            if outcome.is_ok() {
+                // A batch of nothing is not written down.
+                if !request.changes.is_empty() {
+                    batches.extend_from_slice(&request.batch);
+                }
+                touched.extend(request.changes.iter().map(changed_id));
+            }
+            outcomes.push((request.reply, outcome));
+        }
+        let written = match u32::try_from(next.sequence() - before) {
+            Ok(0) => Ok(()),
+            Ok(changes) => self.append(changes, &batches),
+            Err(_) => Err("more changes at once than a frame can hold".into()),
+        };
+        if written.is_ok() && !touched.is_empty() {
+            next.set_position(self.journal.last(), self.journal.chain());
+            self.published.publish(next, touched);
+        }
+        for (reply, outcome) in outcomes {
+            let outcome = match &written {
+                Ok(()) => outcome,
+                // A refusal, too, may have been for a change that was not made in the end.
+                Err(why) => Err(StoreError::Unwritable(why.clone())),
+            };
+            // Nobody is there to be told when the client's thread has gone.
+            let _ = reply.send(outcome);
+        }
+    }
+
+    fn append(&mut self, changes: u32, batches: &[u8]) -> Result<(), String> {
+        match self.journal.append(changes, batches) {
+            Ok(appended) => {
+                if appended.repaired {
+                    self.failing = false;
+                    (self.report)(Notice::WritableAgain);
+                }
+                if appended.rolled || appended.repaired {
+                    (self.rolled)();
+                }
+                Ok(())
+            }
+            Err(error) => {
+                if !self.failing {
+                    self.failing = true;
+                    (self.report)(Notice::Unwritable(error.to_string()));
+                }
+                Err(error.to_string())
+            }
+        }
+    }
+}
+
+/// Applies all changes, or leaves the view as it was. The sequence number of the last.
+fn apply_all(view: &mut View, changes: &[Change]) -> Result<u64, StoreError> {
+    let mut applied: Vec<Undo> = Vec::with_capacity(changes.len());
+    for change in changes {
+        match view.apply(change) {
+            Ok(undo) => applied.push(undo),
+            Err(error) => {
+                for undo in applied.into_iter().rev() {
+                    view.undo(undo);
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(view.sequence())
+}
+
+const fn changed_id(change: &Change) -> PrincipalId {
+    match change {
+        Change::Put { record, .. } => record.id,
+        Change::Remove { id, .. } => *id,
+    }
+}
