@@ -1,0 +1,436 @@
+//! Writes the seeds: small inputs that each target begins from, made by this project's own encoders. From this directory:
+//! `cargo run --example seeds`.
+
+use std::path::Path;
+use std::{fs, io};
+
+use serde::Serialize;
+use tessera_common::admin::{Hello, ImportRecord, Request, Response, write_frame};
+use tessera_common::ap::krb_cred::{CredHeader, Protection};
+use tessera_common::ap::{Header, krb_cred, krb_priv, krb_safe};
+use tessera_common::ccache::{CredentialCache, Entry, KdcOffset};
+use tessera_common::crypto::{Key, KeyUsage};
+use tessera_common::flags::{FastOptions, OtpFlags};
+use tessera_common::keytab::{Keytab, KeytabEntry};
+use tessera_common::kpasswd::{NewPassword, Outcome, ResultCode};
+use tessera_common::name::name_type;
+use tessera_common::wire::{
+    Any, ApReq, AsRep, AsReq, Cammac, Checksum, EncryptedData, EncryptionKey, EtypeInfo2Entry, KdcReq, KrbFastArmor,
+    KrbFastArmoredRep, KrbFastArmoredReq, KrbFastFinished, KrbFastReq, KrbFastResponse, MethodData, Microseconds,
+    Octets, OtpTokenInfo, PaData, PaEncTsEnc, PaForUser, PaFxFastReply, PaFxFastRequest, PaOtpChallenge, PaS4uX509User,
+    PaSpake, PrincipalName, S4uUserId, SpakeChallenge, SpakeResponse, SpakeSecondFactor, SpakeSupport, TgsReq, Ticket,
+    UInt32, VerifierMac, ad_type, decode, encode, pa_type,
+};
+use tessera_common::wire::{AuthorizationDataElement, EncTicketPart};
+use tessera_fuzz::realm::{Day, NOON, alices_tgt, key_of, origin, principal, with_realm};
+
+fn main() -> io::Result<()> {
+    let day = with_realm(|realm| realm.day());
+    exchanges(&day)?;
+    inner_parts(&day)?;
+    application_messages(&day)?;
+    preauthentication(&day)?;
+    files(&day)?;
+    texts()?;
+    administration()
+}
+
+fn put<T: AsRef<[u8]>>(target: &str, name: &str, seeds: impl IntoIterator<Item = T>) -> io::Result<()> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
+    fs::create_dir_all(&directory)?;
+    for (number, seed) in seeds.into_iter().enumerate() {
+        fs::write(directory.join(format!("{name}-{number}")), seed)?;
+    }
+    Ok(())
+}
+
+fn after(first: u8, seeds: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    seeds.iter().map(|seed| [&[first][..], seed].concat()).collect()
+}
+
+fn exchanges(day: &Day) -> io::Result<()> {
+    for target in ["wire_kdc_req", "kdc_request"] {
+        put(target, "as-req", &day.as_requests)?;
+        put(target, "tgs-req", &day.tgs_requests)?;
+    }
+    put("wire_kdc_rep", "as-rep", &day.as_replies)?;
+    put("wire_kdc_rep", "tgs-rep", &day.tgs_replies)?;
+    put("client_reply", "as-rep", after(0, &day.as_replies))?;
+    put("client_reply", "tgs-rep", after(1, &day.tgs_replies))?;
+    put("password_request", "request", &day.password_requests)?;
+    put("kpasswd", "request", &day.password_requests)?;
+    put("kpasswd", "reply", &day.password_replies)
+}
+
+// What the exchanges seal.
+fn inner_parts(day: &Day) -> io::Result<()> {
+    let open = |key: &Key, usage, sealed: &EncryptedData| key.decrypt(usage, &sealed.cipher).unwrap().to_vec();
+
+    let proof = encode(&PaEncTsEnc {
+        patimestamp: NOON.time,
+        pausec: Some(Microseconds(NOON.usec)),
+    });
+    put("kdc_sealed", "proof", after(4, &[proof.clone()]))?;
+    put("wire_kdc_req", "pa-enc-ts-enc", [proof])?;
+
+    let as_reply: AsRep = day.as_replies.iter().find_map(|reply| decode(reply).ok()).unwrap();
+    let part = open(&key_of("alice"), KeyUsage::AS_REP, &as_reply.0.enc_part);
+    put("wire_kdc_rep", "enc-part", [&part])?;
+    put("client_reply", "enc-part", after(2, &[part.clone()]))?;
+    put("client_reply", "tgs-enc-part", after(3, &[part]))?;
+
+    for (which, service, credential) in [
+        (1, "krbtgt/EXAMPLE.COM", &day.credentials[0]),
+        (2, "host/www", &day.credentials[1]),
+    ] {
+        let ticket: Ticket = decode(&credential.ticket).unwrap();
+        let part = open(&key_of(service), KeyUsage::TICKET, &ticket.enc_part);
+        put("wire_ticket", &format!("enc-part-{which}"), [&part])?;
+        put("wire_ticket", &format!("ticket-{which}"), [&credential.ticket])?;
+        put("kdc_sealed", &format!("ticket-{which}"), after(which, &[part.clone()]))?;
+        let part: EncTicketPart = decode(&part).unwrap();
+        put(
+            "wire_ticket",
+            &format!("authorization-data-{which}"),
+            [encode(&part.authorization_data.unwrap_or_default())],
+        )?;
+    }
+
+    for (number, request) in day.tgs_requests.iter().enumerate() {
+        let TgsReq(request) = decode(request).unwrap();
+        let padata = request.padata.unwrap();
+        let header = padata.iter().find(|pa| pa.padata_type == pa_type::TGS_REQ).unwrap();
+        let header: ApReq = decode(&header.padata_value).unwrap();
+        let usage = KeyUsage::TGS_REQ_AUTHENTICATOR;
+        let authenticator = open(&day.credentials[0].key, usage, &header.authenticator);
+        put("wire_ap", &format!("authenticator-{number}"), [&authenticator])?;
+        put(
+            "kdc_sealed",
+            &format!("authenticator-{number}"),
+            after(0, &[authenticator]),
+        )?;
+        let body = request.req_body.as_bytes().to_vec();
+        put("wire_kdc_req", &format!("body-{number}"), [&body])?;
+        put("kdc_sealed", &format!("body-{number}"), after(3, &[body]))?;
+    }
+    let AsReq(request) = decode(&day.as_requests[0]).unwrap();
+    put(
+        "kdc_sealed",
+        "as-body",
+        after(4, &[request.req_body.as_bytes().to_vec()]),
+    )?;
+
+    let mac = |cksumtype| VerifierMac {
+        identifier: None,
+        kvno: None,
+        enctype: Some(18),
+        mac: checksum(cksumtype),
+    };
+    let indicator = AuthorizationDataElement {
+        ad_type: ad_type::AUTHENTICATION_INDICATOR,
+        ad_data: b"otp".as_slice().into(),
+    };
+    let cammac = Cammac {
+        elements: vec![indicator],
+        kdc_verifier: Some(mac(16)),
+        svc_verifier: Some(mac(15)),
+        other_verifiers: None,
+    };
+    let wrap = |ad_type, data: Vec<u8>| {
+        encode(&vec![AuthorizationDataElement {
+            ad_type,
+            ad_data: data.into(),
+        }])
+    };
+    let nested = wrap(ad_type::IF_RELEVANT, wrap(ad_type::CAMMAC, encode(&cammac)));
+    put("wire_ticket", "nested", [nested])
+}
+
+fn application_messages(day: &Day) -> io::Result<()> {
+    let tgt = alices_tgt();
+    let mut random = tessera_fuzz::realm::Counter::default();
+    let header = Header {
+        timestamp: Some(NOON),
+        seq_number: Some(7),
+        sender: origin().peer.ip().into(),
+        receiver: Some(origin().local.ip().into()),
+    };
+    put("wire_ap", "safe", [krb_safe::make(&tgt.key, &header, b"data")])?;
+    put(
+        "wire_ap",
+        "priv",
+        [krb_priv::make(&tgt.key, &header, b"data", &mut random)],
+    )?;
+    let cred_header = CredHeader {
+        timestamp: Some(NOON),
+        ..CredHeader::default()
+    };
+    let cred = krb_cred::make(Protection::Outside, &cred_header, &day.credentials, &mut random);
+    let inner: tessera_common::wire::KrbCred = decode(&cred).unwrap();
+    put("wire_ap", "cred", [cred, inner.enc_part.cipher.to_vec()])
+}
+
+fn checksum(cksumtype: i32) -> Checksum {
+    Checksum {
+        cksumtype,
+        checksum: Octets(vec![0xcc; 12]),
+    }
+}
+
+fn preauthentication(day: &Day) -> io::Result<()> {
+    let sealed = || EncryptedData {
+        etype: 18,
+        kvno: None,
+        cipher: Octets(vec![0xee; 40]),
+    };
+    let alice = || PrincipalName::new(name_type::PRINCIPAL, &principal("alice").name);
+    let AsReq(KdcReq { req_body, .. }) = decode(&day.as_requests[0]).unwrap();
+    let armor = KrbFastArmor {
+        armor_type: 1,
+        armor_value: Octets(vec![0x6e, 0]),
+    };
+    let request = KrbFastArmoredReq {
+        armor: Some(armor),
+        req_checksum: checksum(16),
+        enc_fast_req: sealed(),
+    };
+    let inner = KrbFastReq {
+        fast_options: FastOptions::HIDE_CLIENT_NAMES,
+        padata: vec![PaData::new(pa_type::ENC_TIMESTAMP, vec![1])],
+        req_body,
+    };
+    let response = KrbFastResponse {
+        padata: vec![PaData::new(pa_type::FX_COOKIE, b"MIT".to_vec())],
+        strengthen_key: Some(EncryptionKey {
+            keytype: 18,
+            keyvalue: Octets(vec![7; 32]),
+        }),
+        finished: Some(KrbFastFinished {
+            timestamp: NOON.time,
+            usec: Microseconds(1),
+            crealm: "EXAMPLE.COM".into(),
+            cname: alice(),
+            ticket_checksum: checksum(16),
+        }),
+        nonce: UInt32(7),
+    };
+    let reply = PaFxFastReply::ArmoredData(KrbFastArmoredRep { enc_fast_rep: sealed() });
+    put(
+        "wire_preauth",
+        "fast",
+        [
+            encode(&PaFxFastRequest::ArmoredData(request)),
+            encode(&inner),
+            encode(&reply),
+            encode(&response),
+        ],
+    )?;
+
+    let factor = || SpakeSecondFactor {
+        factor_type: 1,
+        data: None,
+    };
+    let pubkey = || Octets(vec![0x99; 32]);
+    put(
+        "wire_preauth",
+        "spake",
+        [
+            encode(&PaSpake::Support(SpakeSupport { groups: vec![1, 2] })),
+            encode(&PaSpake::Challenge(SpakeChallenge {
+                group: 1,
+                pubkey: pubkey(),
+                factors: vec![factor()],
+            })),
+            encode(&PaSpake::Response(SpakeResponse {
+                pubkey: pubkey(),
+                factor: sealed(),
+            })),
+            encode(&PaSpake::EncData(sealed())),
+            encode(&factor()),
+        ],
+    )?;
+
+    let token = OtpTokenInfo {
+        flags: OtpFlags::COLLECT_PIN,
+        otp_vendor: Some("vendor".into()),
+        otp_challenge: None,
+        otp_length: Some(6),
+        otp_format: Some(0),
+        otp_token_id: None,
+        otp_alg_id: Some("urn:ietf:params:xml:ns:keyprov:pskc:totp".into()),
+        supported_hash_alg: None,
+        iteration_count: None,
+    };
+    let challenge = PaOtpChallenge {
+        nonce: Octets(vec![5; 16]),
+        otp_service: None,
+        otp_token_info: vec![token],
+        salt: Some("EXAMPLE.COMalice".into()),
+        s2kparams: None,
+    };
+    put("wire_preauth", "otp", [encode(&challenge)])?;
+
+    let for_user = PaForUser {
+        user_name: alice(),
+        user_realm: "EXAMPLE.COM".into(),
+        cksum: checksum(-138),
+        auth_package: "Kerberos".into(),
+    };
+    let user = S4uUserId {
+        nonce: UInt32(7),
+        cname: Some(alice()),
+        crealm: "EXAMPLE.COM".into(),
+        subject_certificate: None,
+        options: None,
+    };
+    let x509 = PaS4uX509User {
+        user_id: Any::new(encode(&user)),
+        checksum: checksum(16),
+    };
+    put("wire_preauth", "s4u", [encode(&for_user), encode(&x509)])?;
+
+    let entry = EtypeInfo2Entry {
+        etype: 18,
+        salt: Some("EXAMPLE.COMalice".into()),
+        s2kparams: Some(vec![0, 0, 16, 0].into()),
+    };
+    let methods: MethodData = vec![PaData::new(pa_type::ETYPE_INFO2, encode(&vec![entry.clone()]))];
+    put("wire_kdc_req", "methods", [encode(&methods), encode(&vec![entry])])
+}
+
+fn files(day: &Day) -> io::Result<()> {
+    let entry = |name: &str, kvno| KeytabEntry {
+        principal: principal(name),
+        name_type: name_type::SRV_HST,
+        timestamp: NOON.time,
+        kvno,
+        key: key_of(name).into(),
+    };
+    let keytab = Keytab {
+        entries: vec![entry("host/www", 1), entry("host/www", 300), entry("alice", 2)],
+    };
+    // A hole of four octets before the entries, and the end marked behind them.
+    let whole = keytab.to_bytes();
+    let holed = [&whole[..2], &(-4i32).to_be_bytes(), &[0; 4], &whole[2..], &[0; 4]].concat();
+    put("keytab", "keytab", [whole.to_vec(), holed])?;
+
+    let mut cache = CredentialCache::new(principal("alice"), name_type::PRINCIPAL);
+    cache.set_kdc_offset(KdcOffset {
+        seconds: -2,
+        microseconds: -500_000,
+    });
+    cache.set_config("fast_avail", None, b"yes").unwrap();
+    cache
+        .set_config("pa_type", Some(&principal("krbtgt/EXAMPLE.COM")), b"2")
+        .unwrap();
+    cache.entries.extend(day.credentials.iter().map(Entry::from_credential));
+    put("ccache", "ccache", [cache.to_bytes().to_vec()])
+}
+
+fn texts() -> io::Result<()> {
+    put(
+        "texts",
+        "name",
+        [
+            "alice",
+            "alice@EXAMPLE.COM",
+            "HTTP/www.example.com@EXAMPLE.COM",
+            r"a\/b\@c\\d\ e@R/S",
+            "host/",
+            "user@mail.example@R",
+            "FILE:/tmp/krb5cc_1000",
+            "DIR:/run/user/1000/krb5cc",
+            "DIR::/run/krb5cc/tktabc",
+            "tktabc\n",
+        ],
+    )?;
+    put(
+        "texts",
+        "time",
+        [
+            "10h",
+            "1d2h3m4s",
+            "1-02:03:04",
+            "8:30:01",
+            "36000",
+            "20261123081500",
+            "26.11.23.08.15.00",
+            "08:15",
+            "23-Nov-2026:08:15:00",
+            "2026-11-23T08:15:00Z",
+            "2026-11-23T08:15:00+01:00",
+        ],
+    )?;
+    let plain = "[libdefaults]\n default_realm = EXAMPLE.COM\n ticket_lifetime = 10h\n forwardable = yes\n clockskew = 300\n \
+                 default_ccache_name = FILE:/tmp/krb5cc_%{uid}\n default_tkt_enctypes = aes -aes128-cts\n[realms]\n \
+                 EXAMPLE.COM = {\n  kdc = 127.0.0.1:8888\n  kdc = [::1]\n  kpasswd_server = localhost:8464\n }*\n[domain_realm]\n \
+                 .example.com = EXAMPLE.COM\n";
+    let parts = "include /2\n[libdefaults]*\n default_realm* = \"A\\tB\"\n# c\n; c\n\0[libdefaults]\n default_realm = C\n\
+                 includedir /d\n\0[realms]\n A =\n {\n  kdc = b\n }\n";
+    put("krb5_conf", "conf", [plain, parts])?;
+    put(
+        "realm_toml",
+        "realm",
+        [
+            include_str!("../../realm.toml"),
+            "[realm]\nname = \"R\"\nstate = \"var\"\n",
+        ],
+    )
+}
+
+fn administration() -> io::Result<()> {
+    let lines = [
+        r#"{"name":"alice","password":"secret","expires":"2030-01-01","max-life":"10h"}"#,
+        r#"{"name":"host/www","random-key":true,"enctypes":["aes256-cts"]}"#,
+        r#"{"name":"old","keys":[{"enctype":"aes256-cts-hmac-sha1-96","kvno":3,"key":"00","salt":"41"}]}"#,
+    ];
+    put("admin", "import", lines)?;
+    let principals: Vec<_> = lines.iter().filter_map(|line| ImportRecord::parse(line).ok()).collect();
+    let mut requests = vec![
+        Request::List {
+            glob: Some("host/*".to_owned()),
+        },
+        Request::Show {
+            name: "alice".to_owned(),
+        },
+        Request::Rotate {
+            name: "host/www".to_owned(),
+            keep: true,
+            enctypes: None,
+        },
+        Request::Keytab {
+            names: vec!["host/www".to_owned()],
+            rotate: false,
+        },
+        Request::Import {
+            principals: principals.clone(),
+        },
+        Request::Reload,
+    ];
+    requests.extend(principals.into_iter().map(Request::Add));
+    put("admin", "request", requests.iter().map(body))?;
+    put("admin", "response", [body(&Response::Done)])?;
+    put(
+        "admin",
+        "hello",
+        [body(&Hello {
+            protocol: 1,
+            program: "principal 0.1.0".to_owned(),
+        })],
+    )?;
+    let (_, own) = NewPassword::own(b"rabbit").encode();
+    let (_, set) = NewPassword::of(&principal("alice"), b"rabbit").encode();
+    put("kpasswd", "new-password", [own.to_vec(), set.to_vec()])?;
+    put(
+        "kpasswd",
+        "outcome",
+        [Outcome::new(ResultCode::SOFTERROR, "too short").encode()],
+    )
+}
+
+// A message without the length that stands before it in a stream.
+fn body(message: &impl Serialize) -> Vec<u8> {
+    let mut frame = Vec::new();
+    write_frame(&mut frame, message).unwrap();
+    frame.split_off(4)
+}

@@ -1,0 +1,417 @@
+//! Every flag of our programs and every key of realm.toml, and the test that shows what it does to a program that was not
+//! written here, or to a packet. A flag without one fails here.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tessera_tests::binary;
+
+/// Command, flags, and the test of each.
+const FLAGS: &[(&str, &[(&str, &str)])] = &[
+    ("kdc", &[]),
+    ("kdc check", &[]),
+    ("kdc verify", &[]),
+    ("kdc dump", &[("--until", "a_dump_can_end_before_the_last_changes")]),
+    ("kdc load", &[]),
+    ("kdc rebuild", &[]),
+    (
+        "principal add",
+        &[
+            ("--password-file", "the_right_password_logs_in"),
+            ("--random-key", "a_keytab_logs_in"),
+            ("--no-preauth", "pre_authentication_is_required_unless_told_otherwise"),
+            ("--enctypes", "a_principal_has_the_enctypes_it_was_given"),
+        ],
+    ),
+    (
+        "principal list",
+        &[("--json", "principals_are_added_listed_shown_and_removed")],
+    ),
+    (
+        "principal show",
+        &[("--json", "principals_are_added_listed_shown_and_removed")],
+    ),
+    (
+        "principal set",
+        &[
+            ("--expires", "expiry_is_taken_as_a_date_and_as_a_span_and_taken_back"),
+            ("--password-expires", "an_expired_password_is_changed_at_login"),
+            (
+                "--max-life",
+                "a_ticket_lives_as_long_as_asked_and_as_the_least_of_the_limits",
+            ),
+            (
+                "--max-renew",
+                "a_ticket_lives_as_long_as_asked_and_as_the_least_of_the_limits",
+            ),
+            ("--must-change-password", "an_expired_password_is_changed_at_login"),
+            ("--preauth", "pre_authentication_is_required_unless_told_otherwise"),
+            ("--service", "a_service_may_be_closed_to_what_it_does_not_want"),
+            (
+                "--forwardable",
+                "flags_are_given_when_asked_and_withheld_when_client_or_service_may_not_have_them",
+            ),
+            (
+                "--proxiable",
+                "flags_are_given_when_asked_and_withheld_when_client_or_service_may_not_have_them",
+            ),
+            (
+                "--renewable",
+                "flags_are_given_when_asked_and_withheld_when_client_or_service_may_not_have_them",
+            ),
+            ("--postdateable", "postdating_can_be_forbidden"),
+            (
+                "--user-to-user",
+                "user_to_user_tickets_are_sealed_with_the_others_session_key",
+            ),
+            ("--tgt-based", "a_service_may_be_closed_to_what_it_does_not_want"),
+            ("--require-preauth", "a_service_may_be_closed_to_what_it_does_not_want"),
+            ("--ok-as-delegate", "a_service_may_be_closed_to_what_it_does_not_want"),
+        ],
+    ),
+    (
+        "principal password",
+        &[("--password-file", "an_administrators_new_password_takes_effect_at_once")],
+    ),
+    (
+        "principal rotate",
+        &[("--keep", "a_service_keeps_old_keys_when_told_to")],
+    ),
+    ("principal lock", &[]),
+    ("principal unlock", &[]),
+    ("principal rename", &[]),
+    ("principal alias", &[("--remove", "an_alias_can_be_taken_away")]),
+    ("principal remove", &[]),
+    (
+        "principal keytab",
+        &[
+            ("--output", "our_keytabs_are_read_by_mit_and_listed_alike"),
+            ("--rotate", "a_keytab_is_added_to_and_rotated_only_when_asked"),
+        ],
+    ),
+    ("principal import", &[]),
+    ("principal reload", &[]),
+    (
+        "kinit",
+        &[
+            ("-V", "the_cache_can_be_named_and_what_is_done_told"),
+            ("-l", "a_ticket_lives_as_long_as_asked_and_as_the_least_of_the_limits"),
+            ("-s", "a_postdated_ticket_is_good_when_validated_at_its_time"),
+            ("-r", "a_ticket_lives_as_long_as_asked_and_as_the_least_of_the_limits"),
+            (
+                "-f",
+                "flags_are_given_when_asked_and_withheld_when_client_or_service_may_not_have_them",
+            ),
+            ("-F", "krb5_conf_asks_for_flags_and_the_command_line_overrules_it"),
+            (
+                "-p",
+                "flags_are_given_when_asked_and_withheld_when_client_or_service_may_not_have_them",
+            ),
+            ("-P", "krb5_conf_asks_for_flags_and_the_command_line_overrules_it"),
+            ("-a", "tickets_carry_addresses_only_when_asked"),
+            ("-A", "tickets_carry_addresses_only_when_asked"),
+            ("-C", "an_alias_logs_in_and_is_made_canonical_when_asked"),
+            ("-E", "an_alias_logs_in_and_is_made_canonical_when_asked"),
+            ("-v", "a_postdated_ticket_is_good_when_validated_at_its_time"),
+            ("-R", "a_renewable_ticket_is_renewed_until_its_end"),
+            ("-k", "a_keytab_logs_in"),
+            ("-i", "a_keytab_logs_in"),
+            ("-t", "a_keytab_logs_in"),
+            ("-c", "the_cache_can_be_named_and_what_is_done_told"),
+            ("-S", "an_initial_ticket_can_be_for_a_service"),
+        ],
+    ),
+    (
+        "klist",
+        &[
+            ("-c", "klist_of_both_sides_prints_the_same_of_caches_of_both_sides"),
+            ("-k", "our_keytabs_are_read_by_mit_and_listed_alike"),
+            ("-e", "klist_of_both_sides_prints_the_same_of_caches_of_both_sides"),
+            ("-l", "a_collection_of_caches_is_shared"),
+            ("-A", "a_collection_of_caches_is_shared"),
+            ("-f", "klist_of_both_sides_prints_the_same_of_caches_of_both_sides"),
+            ("-d", "klist_of_both_sides_prints_the_same_of_caches_of_both_sides"),
+            (
+                "-s",
+                "klist_s_tells_by_its_exit_status_whether_there_is_a_current_ticket",
+            ),
+            ("-a", "klist_of_both_sides_prints_the_same_of_caches_of_both_sides"),
+            ("-n", "klist_of_both_sides_prints_the_same_of_caches_of_both_sides"),
+            ("-C", "klist_hides_configuration_entries_and_shows_them_when_asked"),
+            ("-i", "our_keytabs_are_read_by_mit_and_listed_alike"),
+            ("-t", "our_keytabs_are_read_by_mit_and_listed_alike"),
+            ("-K", "our_keytabs_are_read_by_mit_and_listed_alike"),
+            ("--json", "klist_json_says_what_the_columns_say"),
+        ],
+    ),
+    (
+        "kdestroy",
+        &[
+            ("-A", "a_collection_of_caches_is_shared"),
+            ("-q", "either_side_destroys_what_either_made"),
+            ("-c", "either_side_destroys_what_either_made"),
+            ("-p", "a_collection_of_caches_is_shared"),
+        ],
+    ),
+    (
+        "kswitch",
+        &[
+            ("-c", "a_collection_of_caches_is_shared"),
+            ("-p", "a_collection_of_caches_is_shared"),
+        ],
+    ),
+    (
+        "kvno",
+        &[
+            ("-c", "kvno_takes_enctype_service_keytab_and_caches"),
+            ("-e", "kvno_takes_enctype_service_keytab_and_caches"),
+            ("-k", "kvno_takes_enctype_service_keytab_and_caches"),
+            ("-q", "kvno_gets_a_ticket_and_tells_its_key_version"),
+            ("-u", "kvno_takes_enctype_service_keytab_and_caches"),
+            ("-S", "kvno_takes_enctype_service_keytab_and_caches"),
+            ("--cached-only", "kvno_takes_enctype_service_keytab_and_caches"),
+            ("--no-store", "kvno_takes_enctype_service_keytab_and_caches"),
+            ("--out-cache", "kvno_takes_enctype_service_keytab_and_caches"),
+            ("--u2u", "user_to_user_tickets_are_sealed_with_the_others_session_key"),
+        ],
+    ),
+    ("kpasswd", &[]),
+];
+
+/// What a command does as such, and the test of it.
+const COMMANDS: &[(&str, &str)] = &[
+    (
+        "kdc check",
+        "a_right_realm_toml_is_said_to_be_right_and_nothing_is_made",
+    ),
+    ("kdc verify", "damage_inside_the_journal_is_named_and_nothing_is_served"),
+    ("kdc dump", "a_dump_makes_the_same_realm_elsewhere"),
+    ("kdc load", "a_dump_makes_the_same_realm_elsewhere"),
+    ("kdc rebuild", "an_index_can_be_made_anew_on_demand"),
+    ("principal add", "the_right_password_logs_in"),
+    ("principal list", "principals_are_added_listed_shown_and_removed"),
+    ("principal show", "principals_are_added_listed_shown_and_removed"),
+    (
+        "principal set",
+        "expiry_is_taken_as_a_date_and_as_a_span_and_taken_back",
+    ),
+    (
+        "principal password",
+        "an_administrators_new_password_takes_effect_at_once",
+    ),
+    ("principal rotate", "rotating_makes_new_keys_and_a_new_version"),
+    ("principal lock", "a_locked_principal_is_locked_until_unlocked"),
+    ("principal unlock", "a_locked_principal_is_locked_until_unlocked"),
+    ("principal rename", "a_renamed_principal_keeps_its_password"),
+    ("principal alias", "an_alias_logs_in_and_is_made_canonical_when_asked"),
+    ("principal remove", "principals_are_added_listed_shown_and_removed"),
+    ("principal keytab", "a_keytab_is_added_to_and_rotated_only_when_asked"),
+    ("principal import", "importing_adds_what_each_line_says"),
+    ("principal reload", "both_ways_to_reload_apply_what_changed"),
+];
+
+/// Key of realm.toml, and the test of it.
+const KEYS: &[(&str, &str)] = &[
+    ("realm.name", "the_state_directory_of_another_realm_is_left_alone"),
+    ("realm.state", "the_state_directory_of_another_realm_is_left_alone"),
+    ("realm.hide-unknown-principals", "unknown_names_can_be_hidden"),
+    ("listen.kerberos", "ipv6_is_served_beside_ipv4"),
+    ("listen.password", "passwords_change_over_udp_alone_and_tcp_alone"),
+    (
+        "listen.max-udp-reply",
+        "a_reply_too_big_for_udp_sends_the_client_to_tcp",
+    ),
+    ("tickets.lifetime", "both_ways_to_reload_apply_what_changed"),
+    ("tickets.renewable-lifetime", "every_key_that_can_change_does"),
+    (
+        "tickets.clock-skew",
+        "a_clock_that_is_off_is_put_up_with_up_to_the_skew_and_told_beyond",
+    ),
+    ("keys.enctypes", "the_realm_makes_the_enctypes_that_realm_toml_names"),
+];
+
+/// What our clients read in krb5.conf, and the test of it. MIT's own tools are the measure there.
+const KRB5_CONF: &[(&str, &str)] = &[
+    ("include", "every_enctype_logs_in_by_password_and_by_keytab"),
+    ("includedir", "a_directory_of_files_is_included"),
+    ("libdefaults.default_realm", "ipv6_is_served_beside_ipv4"),
+    (
+        "libdefaults.ticket_lifetime",
+        "krb5_conf_asks_for_flags_and_the_command_line_overrules_it",
+    ),
+    (
+        "libdefaults.renew_lifetime",
+        "krb5_conf_asks_for_flags_and_the_command_line_overrules_it",
+    ),
+    (
+        "libdefaults.forwardable",
+        "krb5_conf_asks_for_flags_and_the_command_line_overrules_it",
+    ),
+    (
+        "libdefaults.proxiable",
+        "krb5_conf_asks_for_flags_and_the_command_line_overrules_it",
+    ),
+    ("libdefaults.noaddresses", "tickets_carry_addresses_only_when_asked"),
+    (
+        "libdefaults.canonicalize",
+        "an_alias_logs_in_and_is_made_canonical_when_asked",
+    ),
+    (
+        "libdefaults.clockskew",
+        "a_client_that_keeps_its_own_time_puts_up_with_the_skew_that_it_is_told",
+    ),
+    (
+        "libdefaults.kdc_timesync",
+        "a_client_that_keeps_its_own_time_puts_up_with_the_skew_that_it_is_told",
+    ),
+    (
+        "libdefaults.default_ccache_name",
+        "the_default_cache_is_where_krb5_conf_says",
+    ),
+    (
+        "libdefaults.default_keytab_name",
+        "keytabs_are_found_where_krb5_conf_says",
+    ),
+    (
+        "libdefaults.default_client_keytab_name",
+        "keytabs_are_found_where_krb5_conf_says",
+    ),
+    (
+        "libdefaults.permitted_enctypes",
+        "every_enctype_logs_in_by_password_and_by_keytab",
+    ),
+    (
+        "libdefaults.default_tkt_enctypes",
+        "enctypes_are_asked_for_as_krb5_conf_says_at_login_and_afterwards",
+    ),
+    (
+        "libdefaults.default_tgs_enctypes",
+        "enctypes_are_asked_for_as_krb5_conf_says_at_login_and_afterwards",
+    ),
+    ("libdefaults.udp_preference_limit", "a_client_may_prefer_tcp"),
+    ("realms.kdc", "ipv6_is_served_beside_ipv4"),
+    ("realms.kpasswd_server", "passwords_change_over_udp_alone_and_tcp_alone"),
+    ("domain_realm", "a_hosts_realm_is_the_one_of_its_domain"),
+];
+
+#[test]
+fn every_flag_has_a_test() {
+    for (command, flags) in FLAGS {
+        let named: BTreeSet<_> = flags.iter().map(|(flag, _)| (*flag).to_owned()).collect();
+        assert_eq!(
+            flags_of(command),
+            named,
+            "the flags of {command}, and those that the table has a test for"
+        );
+    }
+}
+
+#[test]
+fn every_command_has_a_test() {
+    for program in ["kdc", "principal"] {
+        let commands: BTreeSet<_> = commands_of(program)
+            .iter()
+            .map(|name| format!("{program} {name}"))
+            .collect();
+        let named = |table: Vec<&str>| -> BTreeSet<String> {
+            let of_program = table
+                .into_iter()
+                .filter(|command| command.starts_with(&format!("{program} ")));
+            of_program.map(str::to_owned).collect()
+        };
+        assert_eq!(named(COMMANDS.iter().map(|(command, _)| *command).collect()), commands);
+        assert_eq!(named(FLAGS.iter().map(|(command, _)| *command).collect()), commands);
+    }
+}
+
+#[test]
+fn every_key_has_a_test() {
+    let keys: BTreeSet<_> = KEYS.iter().map(|(key, _)| (*key).to_owned()).collect();
+    assert_eq!(keys_of_the_example(), keys);
+}
+
+#[test]
+fn every_test_that_is_named_is_there() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let files: Vec<PathBuf> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let sources: String = files
+        .iter()
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
+    let of_flags = FLAGS.iter().flat_map(|(_, flags)| flags.iter().map(|(_, test)| *test));
+    let others = COMMANDS.iter().chain(KEYS).chain(KRB5_CONF).map(|(_, test)| *test);
+    for test in of_flags.chain(others) {
+        assert!(sources.contains(&format!("fn {test}()")), "there is no test {test}");
+    }
+    let cves = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("CVE.md")).unwrap();
+    let named = cves.split('`').filter(|word| word.contains("::"));
+    for test in named {
+        let (file, name) = test.split_once("::").unwrap();
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+        let source = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        assert!(
+            source.contains(&format!("fn {name}(")),
+            "{} has no {name}",
+            file.display()
+        );
+    }
+}
+
+/// The flags that `--help` lists, each by its first name; those that every command has left out.
+fn flags_of(command: &str) -> BTreeSet<String> {
+    let help = help(command);
+    let first = |line: &str| -> Option<String> {
+        let line = line.trim_start();
+        line.starts_with('-')
+            .then(|| line.split([' ', ',']).next().unwrap().to_owned())
+    };
+    let common = ["-h", "--help", "-c", "--config", "--version"];
+    let of_programs = ["kinit", "klist", "kdestroy", "kswitch", "kvno", "kpasswd"];
+    let left_out = |flag: &str, line: &str| {
+        matches!(flag, "-h" | "--help" | "--version")
+            || flag == "-V" && line.contains("--version")
+            || !of_programs.contains(&command) && common.contains(&flag)
+    };
+    help.lines()
+        .filter_map(|line| first(line).filter(|flag| !left_out(flag, line)))
+        .collect()
+}
+
+fn commands_of(program: &str) -> BTreeSet<String> {
+    let help = help(program);
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let named = commands.lines().take_while(|line| !line.is_empty());
+    // A continued description is set further in.
+    let named = named.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let named = named.map(|line| line.split_whitespace().next().unwrap().to_owned());
+    named.filter(|name| name != "help").collect()
+}
+
+fn help(command: &str) -> String {
+    let mut words = command.split(' ');
+    let output = Command::new(binary(words.next().unwrap()))
+        .args(words)
+        .arg("--help")
+        .env("COLUMNS", "200")
+        .output();
+    String::from_utf8(output.unwrap().stdout).unwrap()
+}
+
+/// The keys of the annotated example, which has every key that there is.
+fn keys_of_the_example() -> BTreeSet<String> {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../realm.toml");
+    let mut keys = BTreeSet::new();
+    let mut section = String::new();
+    for line in std::fs::read_to_string(example).unwrap().lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            name.clone_into(&mut section);
+        } else if let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| !key.starts_with(['#', ' '])) {
+            keys.insert(format!("{section}.{key}"));
+        }
+    }
+    keys
+}
