@@ -10,7 +10,7 @@ use tessera_common::wire::{
     LastReqEntry, MethodData, Microseconds, PaData, PaEncTsEnc, PrincipalName, UInt32, msg_type, pa_type,
 };
 
-use super::kdc_reply::{Answer, Asked, decode_answer, decode_enc_part, principal, server};
+use super::kdc_reply::{Answer, Asked, decode_answer, principal, server};
 use super::times::AbsoluteTimes;
 use super::{
     ClockOffset, ClockRule, ExchangeError, KeyRequest, MAX_REFERRALS, Outbound, ReplyFault, RequestedTimes, Transport,
@@ -191,7 +191,7 @@ impl AsExchange {
             }
             State::WantsKeyForReply { etype, reply, proved } if etype == key.etype() => {
                 let plaintext = key.decrypt(KeyUsage::AS_REP, &reply.0.enc_part.cipher);
-                let part = decode_enc_part(&plaintext.map_err(|_| ExchangeError::WrongKey)?)?;
+                let part = wire::decode_enc_kdc_rep_part(&plaintext.map_err(|_| ExchangeError::WrongKey)?)?;
                 self.conclude(*reply, &part, key, proved, now)
             }
             _ => Err(ExchangeError::OutOfTurn),
@@ -241,7 +241,7 @@ impl AsExchange {
         let proved = match state {
             State::Proved { key, .. } if key.etype() == etype => {
                 let plaintext = key.decrypt(KeyUsage::AS_REP, &rep.enc_part.cipher);
-                let part = decode_enc_part(&plaintext.map_err(|_| ReplyFault::Integrity)?)?;
+                let part = wire::decode_enc_kdc_rep_part(&plaintext.map_err(|_| ReplyFault::Integrity)?)?;
                 return self.conclude(reply, &part, &key, true, now);
             }
             State::Proved { .. } => true,

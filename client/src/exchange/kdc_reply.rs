@@ -3,9 +3,7 @@ use tessera_common::crypto::{EncType, Key};
 use tessera_common::flags::{KdcOptions, TicketFlags};
 use tessera_common::name::{Name, Principal};
 use tessera_common::time::{KerberosTime, Timestamp};
-use tessera_common::wire::{
-    self, DecodeError, EncAsRepPart, EncKdcRepPart, EncTgsRepPart, KrbError, PrincipalName, msg_type,
-};
+use tessera_common::wire::{self, DecodeError, EncKdcRepPart, KrbError, PrincipalName, msg_type};
 
 use super::times::AbsoluteTimes;
 use super::{ClockRule, ExchangeError, ReplyFault};
@@ -38,16 +36,6 @@ pub(super) fn decode_answer<T>(
         return Ok(Answer::Error(Box::new(error)));
     }
     decode(octets).map(Answer::Reply)
-}
-
-/// The encrypted part of a reply; MIT's KDC gives the AS's the TGS's tag, so both are taken for either.
-pub(super) fn decode_enc_part(plaintext: &[u8]) -> Result<EncKdcRepPart, DecodeError> {
-    const ENC_TGS_REP_PART_TAG: u8 = 0x60 | 26;
-    if plaintext.first() == Some(&ENC_TGS_REP_PART_TAG) {
-        wire::decode::<EncTgsRepPart>(plaintext).map(|part| part.0)
-    } else {
-        wire::decode::<EncAsRepPart>(plaintext).map(|part| part.0)
-    }
 }
 
 impl Asked<'_> {

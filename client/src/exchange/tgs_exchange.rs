@@ -11,7 +11,7 @@ use tessera_common::wire::{
     TgsRep, TgsReq, UInt32, msg_type, pa_type,
 };
 
-use super::kdc_reply::{Answer, Asked, decode_answer, decode_enc_part, principal};
+use super::kdc_reply::{Answer, Asked, decode_answer, principal};
 use super::times::AbsoluteTimes;
 use super::{
     ClockOffset, ClockRule, ExchangeError, MAX_REFERRALS, Outbound, ReplyFault, RequestedTimes, Transport,
@@ -249,7 +249,7 @@ impl TgsExchange {
         let Some(Ok(plaintext)) = sealed else {
             return Err(ReplyFault::Integrity.into());
         };
-        let part = decode_enc_part(&plaintext)?;
+        let part = wire::decode_enc_kdc_rep_part(&plaintext)?;
         let asked = Asked {
             nonce: self.sent.nonce,
             options: self.sent.options,
