@@ -87,6 +87,10 @@ codes! {
     KDC_ERR_WRONG_REALM = 68, "wrong realm";
     KRB_AP_ERR_NO_TGT = 67, "no TGT available to validate user-to-user";
     KRB_AP_ERR_USER_TO_USER_REQUIRED = 69, "ticket must be for user-to-user";
+    KDC_ERR_PREAUTH_EXPIRED = 90, "pre-authentication took too long; begin again";
+    KDC_ERR_MORE_PREAUTH_DATA_REQUIRED = 91, "pre-authentication is not complete";
+    KDC_ERR_PREAUTH_BAD_AUTHENTICATION_SET = 92, "the authentication set is not one that was offered";
+    KDC_ERR_UNKNOWN_CRITICAL_FAST_OPTIONS = 93, "a critical FAST option is not known";
 }
 
 impl core::fmt::Display for ErrorCode {

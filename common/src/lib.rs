@@ -68,6 +68,7 @@ pub mod credential;
 pub mod crypto;
 pub mod duration;
 pub mod error_code;
+pub mod fast;
 pub mod flags;
 pub mod keytab;
 pub mod kpasswd;

@@ -162,6 +162,18 @@ impl KeyUsage {
     pub const KRB_CRED: Self = Self(14);
     /// KRB-SAFE's checksum.
     pub const KRB_SAFE: Self = Self(15);
+    /// The checksum that binds the inside of a FAST request to its outside (RFC 6113 §5.4.2).
+    pub const FAST_REQ_CHECKSUM: Self = Self(50);
+    /// The inside of a FAST request.
+    pub const FAST_ENC: Self = Self(51);
+    /// The inside of a FAST reply or error.
+    pub const FAST_REP: Self = Self(52);
+    /// The checksum of the ticket in a FAST reply.
+    pub const FAST_FINISHED: Self = Self(53);
+    /// The client's encrypted challenge (RFC 6113 §5.4.6).
+    pub const ENC_CHALLENGE_CLIENT: Self = Self(54);
+    /// The KDC's answer to it.
+    pub const ENC_CHALLENGE_KDC: Self = Self(55);
     /// The checksum of the AS-REQ in enc-pa-rep (RFC 6806 §11).
     pub const AS_REQ: Self = Self(56);
 }

@@ -14,6 +14,8 @@ pub mod ad_type {
     pub const MANDATORY_FOR_KDC: i32 = 8;
     /// The ticket or authenticator is good as FAST armor only (RFC 6113 §5.4.1.1).
     pub const FX_FAST_ARMOR: i32 = 71;
+    /// The request came through FAST; without it, somebody took it off on the way (RFC 6113 §5.4.2).
+    pub const FX_FAST_USED: i32 = 72;
     /// A container with a MAC by the KDC (RFC 7751).
     pub const CAMMAC: i32 = 96;
     /// How the client was authenticated (RFC 8129).

@@ -21,6 +21,10 @@ pub mod pa_type {
     pub const FX_COOKIE: i32 = 133;
     /// FAST is offered, or used (RFC 6113).
     pub const FX_FAST: i32 = 136;
+    /// The KRB-ERROR, inside a FAST error (RFC 6113 §5.4.4).
+    pub const FX_ERROR: i32 = 137;
+    /// A time under a key made of armor key and long-term key, inside FAST (RFC 6113 §5.4.6).
+    pub const ENCRYPTED_CHALLENGE: i32 = 138;
     /// The client wants the checksum of its request in the reply, and the KDC gives it (RFC 6806 §11).
     pub const REQ_ENC_PA_REP: i32 = 149;
 }
