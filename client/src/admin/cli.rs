@@ -208,6 +208,9 @@ pub(super) struct SettingsArgs {
     /// Tell clients that it is trusted with delegated credentials
     #[arg(long, value_name = "yes|no")]
     ok_as_delegate: Option<YesNo>,
+    /// Log in through FAST armor only
+    #[arg(long, value_name = "yes|no")]
+    require_fast: Option<YesNo>,
 }
 
 impl From<&SettingsArgs> for Settings {
@@ -228,6 +231,7 @@ impl From<&SettingsArgs> for Settings {
             tgt_based: args.tgt_based,
             require_preauth: args.require_preauth,
             ok_as_delegate: args.ok_as_delegate,
+            require_fast: args.require_fast,
         }
     }
 }
@@ -273,6 +277,7 @@ mod tests {
             ("--tgt-based no", r#"{"tgt-based":false}"#),
             ("--require-preauth yes", r#"{"require-preauth":true}"#),
             ("--ok-as-delegate yes", r#"{"ok-as-delegate":true}"#),
+            ("--require-fast yes", r#"{"require-fast":true}"#),
         ] {
             let Ok(Command::Set { name, settings }) = parse(&format!("set alice {flag}")) else {
                 panic!("{flag}")

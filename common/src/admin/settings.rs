@@ -231,6 +231,8 @@ settings! {
     require_preauth RequirePreauth;
     /// The realm trusts it with delegated credentials.
     ok_as_delegate OkAsDelegate;
+    /// It logs in through FAST armor only.
+    require_fast RequireFast;
 }
 
 macro_rules! as_text {

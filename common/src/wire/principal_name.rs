@@ -1,7 +1,7 @@
 use rasn::{AsnType, Decode, Decoder as _, Encode, Encoder as _};
 
 use super::KerberosString;
-use crate::name::{Name, NameError, Realm};
+use crate::name::{Name, NameError, Realm, name_type};
 
 /// RFC 4120 §5.2.2.
 ///
@@ -31,6 +31,15 @@ impl PrincipalName {
         }
     }
 
+    /// `WELLKNOWN/ANONYMOUS` (RFC 8062 §3): nobody in particular.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self {
+            name_type: name_type::WELLKNOWN,
+            name_string: ["WELLKNOWN", "ANONYMOUS"].map(KerberosString::from).to_vec(),
+        }
+    }
+
     /// The checked name. The type is dropped: it is a hint only.
     ///
     /// # Errors
@@ -42,6 +51,12 @@ impl PrincipalName {
 }
 
 impl KerberosString {
+    /// The realm of nobody in particular, `WELLKNOWN:ANONYMOUS` (RFC 8062 §3).
+    #[must_use]
+    pub fn anonymous_realm() -> Self {
+        "WELLKNOWN:ANONYMOUS".into()
+    }
+
     /// The checked realm.
     ///
     /// # Errors

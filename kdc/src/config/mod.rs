@@ -42,6 +42,8 @@ pub struct Config {
     pub listen: ListenConfig,
     /// `[tickets]`.
     pub tickets: TicketConfig,
+    /// `[authentication]`.
+    pub authentication: AuthenticationConfig,
     /// `[keys] enctypes`: what new keys are made for, best first; at least one, none twice.
     pub enctypes: Vec<EncType>,
     /// What an operator should know although the file is in force.
@@ -79,6 +81,15 @@ pub struct TicketConfig {
     pub renewable_lifetime: Duration,
     /// `clock-skew`: 1 s to a day, 5 min by default.
     pub clock_skew: Duration,
+}
+
+/// `[authentication]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuthenticationConfig {
+    /// `require-fast`; false by default.
+    pub require_fast: bool,
+    /// `unarmored-encrypted-timestamp`; true by default.
+    pub unarmored_encrypted_timestamp: bool,
 }
 
 /// Why there is no configuration.
@@ -151,6 +162,8 @@ impl Config {
             clock_skew: self.tickets.clock_skew,
             enctypes: self.enctypes.clone(),
             hide_unknown_principals: self.realm.hide_unknown_principals,
+            require_fast: self.authentication.require_fast,
+            unarmored_encrypted_timestamp: self.authentication.unarmored_encrypted_timestamp,
             max_udp_reply: self.listen.max_udp_reply,
         }
     }
@@ -198,6 +211,7 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
     let realm = read_realm(file, root.table("realm"));
     let listen = read_listen(root.table("listen"));
     let tickets = read_tickets(root.table("tickets"));
+    let authentication = read_authentication(root.table("authentication"));
     let enctypes = read_keys(root.table("keys"));
     root.finish();
     Some(Config {
@@ -205,6 +219,7 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
         realm: realm?,
         listen,
         tickets,
+        authentication,
         enctypes,
         warnings: Vec::new(),
     })
@@ -303,6 +318,19 @@ fn read_tickets(mut table: Table<'_, '_>) -> TicketConfig {
     tickets
 }
 
+fn read_authentication(mut table: Table<'_, '_>) -> AuthenticationConfig {
+    let mut switch = |key, default| {
+        let found = table.value(key, "true or false", reader::boolean);
+        found.map_or(default, |found| found.value)
+    };
+    let authentication = AuthenticationConfig {
+        require_fast: switch("require-fast", false),
+        unarmored_encrypted_timestamp: switch("unarmored-encrypted-timestamp", true),
+    };
+    table.finish();
+    authentication
+}
+
 fn read_keys(mut table: Table<'_, '_>) -> Vec<EncType> {
     let known = EncType::ALL.map(EncType::name).join(", ");
     let list = table.list("enctypes", &format!("one of {known}"), |text| {
@@ -366,6 +394,7 @@ mod tests {
             "[realm]\nname = \"R\"\nstate = \"/srv/r\"\nhide-unknown-principals = true\n\
              [listen]\nkerberos = [\"[::]:88\", \"0.0.0.0:88\"]\nmax-udp-reply = 1400\n\
              [tickets]\nlifetime = \"1d12h\"\nrenewable-lifetime = \"0s\"\nclock-skew = \"90s\"\n\
+             [authentication]\nrequire-fast = true\nunarmored-encrypted-timestamp = false\n\
              [keys]\nenctypes = [\"aes128-sha2\", \"aes256-cts\"]\n",
         )
         .unwrap();
@@ -379,6 +408,7 @@ mod tests {
         assert_eq!(config.tickets.lifetime, Duration::from_secs(36 * 3600));
         assert_eq!(config.tickets.renewable_lifetime, Duration::ZERO);
         assert_eq!(config.tickets.clock_skew, Duration::from_secs(90));
+        assert!(config.authentication.require_fast && !config.authentication.unarmored_encrypted_timestamp);
         assert_eq!(
             config.enctypes,
             [EncType::Aes128CtsHmacSha256_128, EncType::Aes256CtsHmacSha1_96]
@@ -411,7 +441,7 @@ mod tests {
             ("[ticket]\n", "4:2: ticket: unknown table; did you mean tickets?"),
             (
                 "[radius]\n",
-                "4:2: radius: unknown table; known here: realm, listen, tickets, keys",
+                "4:2: radius: unknown table; known here: realm, listen, tickets, authentication, keys",
             ),
             ("[[tickets]]\n", "4:3: tickets: expected a table, as in [tickets]"),
             (
@@ -453,6 +483,10 @@ mod tests {
             (
                 "[listen]\nmax-udp-reply = 99999999999999999999\n",
                 "5:17: listen.max-udp-reply: the number is out of range; expected a number of octets from 512 to 65507",
+            ),
+            (
+                "[authentication]\nrequire-fast = \"yes\"\n",
+                "5:16: authentication.require-fast: the text \"yes\" is not right here; expected true or false",
             ),
             (
                 "[keys]\nenctypes = []\n",

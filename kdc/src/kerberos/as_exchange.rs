@@ -1,20 +1,19 @@
 //! The authentication service (RFC 4120 §3.1): from a name and a proof to an initial ticket.
 
-use std::sync::Arc;
-
 use tessera_common::Random;
 use tessera_common::crypto::{EncType, Key, KeyUsage};
 use tessera_common::error_code::ErrorCode;
 use tessera_common::flags::{KdcOptions, TicketFlags};
-use tessera_common::name::Name;
 use tessera_common::time::KerberosTime;
 use tessera_common::wire::{
-    self, EncTicketPart, EncryptionKey, EtypeInfo2Entry, KerberosString, PaData, PrincipalName, TransitedEncoding,
-    pa_type,
+    EncTicketPart, EncryptionKey, KerberosString, MethodData, PrincipalName, TransitedEncoding,
 };
 
+use super::conversation::{Conversation, etype_info2};
+use super::cookie::Mark;
+use super::fast::{self, Armor, Strengthened};
 use super::issue::{self, ReplyFacts, ReplyKey, SealingKey};
-use super::mechanism::{self, AsContext, MECHANISMS, Step};
+use super::mechanism::{AsContext, Sent, Step};
 use super::refusal::Refusal;
 use super::request::{AskedName, KdcRequest};
 use super::{Exchange, binding, lookup, options, times};
@@ -23,31 +22,42 @@ use crate::realm::authentication::{Admitted, Authenticated, Disclosure, Verdict,
 use crate::realm::authorization::{Grant, Path, authorize_ticket};
 use crate::realm::denied::Denied;
 use crate::realm::principal::{Attributes, PrincipalRecord, StoredKey};
+use crate::realm::settings::RealmSettings;
 
 /// Answers an AS-REQ: the AS-REP, or why there is none.
 pub(super) fn run(exchange: &Exchange<'_>, event: &mut Event, random: &mut dyn Random) -> Result<Vec<u8>, Refusal> {
-    let request = KdcRequest::decode_as(exchange.request.octets)?;
+    let outer = KdcRequest::decode_as(exchange.request.octets)?;
+    outer.describe(event);
+    let (request, armor) = fast::open_as(exchange, outer, event)?;
     request.describe(event);
     AsExchange {
         exchange,
         request: &request,
+        armor: armor.as_ref(),
     }
     .run(event, random)
-    .map_err(|refusal| request.echo_client(request.echo_service(refusal)))
+    .map_err(|refusal| {
+        let refusal = request.echo_client(request.echo_service(refusal));
+        armor.iter().fold(refusal, Refusal::armored)
+    })
 }
 
 struct AsExchange<'a> {
     exchange: &'a Exchange<'a>,
+    /// What was inside the armor, if there is one.
     request: &'a KdcRequest,
+    armor: Option<&'a Armor>,
 }
 
 /// A client that may have a ticket, and the key that it can read the reply with.
 struct Proved<'a> {
     client: Authenticated,
     reply_key: &'a StoredKey,
+    /// What its mechanism tells it in the reply.
+    padata: MethodData,
 }
 
-impl AsExchange<'_> {
+impl<'a> AsExchange<'a> {
     fn run(&self, event: &mut Event, random: &mut dyn Random) -> Result<Vec<u8>, Refusal> {
         let &Exchange { settings, view, .. } = self.exchange;
         let cname = self.request.cname()?;
@@ -72,28 +82,37 @@ impl AsExchange<'_> {
         event.client_id = client.map(|client| client.id);
         let cx = AsContext {
             exchange: self.exchange,
+            request: self.request,
             client,
+            armor: self.armor,
         };
         let Some(client) = client else {
-            return Err(self.unknown_client(&cx, &cname));
+            return Err(self.unknown_client(&cx, &cname, event, random));
         };
         let admitted = admit(client, self.exchange.request.now.time, disclosure)?.demanding_proof(
             service
                 .as_ref()
                 .is_ok_and(|service| service.attributes.contains(Attributes::REQUIRE_PREAUTH)),
         );
-        let reply_key = self.reply_key(client)?;
-        let proved = self.authenticate(&cx, admitted, reply_key, event)?;
+        let conversation = Conversation {
+            cx: &cx,
+            mark: Mark::of(&cname.name),
+            salts: cx
+                .keys_of(client)
+                .map(|key| (key.etype, salt(client, key, settings)))
+                .collect(),
+        };
+        let proved = authenticate(&conversation, client, admitted, event, random)?;
         // The proof is used up: from here on, the same request gets the same answer, whatever that is.
         let is_proved = proved.client.factors().any();
         service
-            .and_then(|service| self.answer(&proved, &cname, service, &sname, event, random))
+            .and_then(|service| self.answer(proved, &cname, service, &sname, event, random))
             .map_err(|refusal| refusal.remembered_if(is_proved))
     }
 
     fn answer(
         &self,
-        proved: &Proved<'_>,
+        proved: Proved<'_>,
         cname: &AskedName,
         service: &PrincipalRecord,
         sname: &AskedName,
@@ -111,8 +130,10 @@ impl AsExchange<'_> {
         let times = times::new_ticket(&self.request.body, &grant, None, now, settings.clock_skew)?;
         let session_etype = issue::session_etype(self.request.etypes(), service)?;
         let sealing = issue::sealing_key(view, service)?;
+        let long_term = issue::unseal(view, client, proved.reply_key)?;
+        let Strengthened { key, share } = fast::reply_key(self.armor, long_term, random);
         let reply_key = ReplyKey {
-            key: issue::unseal(view, client, proved.reply_key)?,
+            key,
             kvno: Some(proved.reply_key.kvno),
             usage: KeyUsage::AS_REP,
         };
@@ -121,13 +142,19 @@ impl AsExchange<'_> {
         issue::set_times(&mut part, &times);
         bind_to(self.exchange, &mut part, client, service, &sealing.key)?;
         event.result = EventResult::Issued(issued(&part, &sealing, &reply_key));
-        let salt = self.salt(client, proved.reply_key);
+        let mut padata = vec![etype_info2(&[(
+            proved.reply_key.etype,
+            salt(client, proved.reply_key, settings),
+        )])];
+        padata.extend(proved.padata);
         let facts = ReplyFacts {
             nonce: self.request.body.nonce,
-            now,
+            now: self.exchange.request.now,
             key_expiration: key_expiration(client),
-            padata: Some(vec![etype_info2(&[(proved.reply_key.etype, salt)])]),
+            padata,
             encrypted_padata: issue::enc_pa_rep(self.exchange, self.request, &reply_key.key),
+            armor: self.armor,
+            share,
         };
         let srealm = KerberosString::from(&settings.name);
         let sname = self.reply_sname(sname, service);
@@ -143,87 +170,41 @@ impl AsExchange<'_> {
     }
 
     // A name that nobody has says so, or plays the part of one that somebody has.
-    fn unknown_client(&self, cx: &AsContext<'_>, cname: &AskedName) -> Refusal {
-        if !self.exchange.settings.hide_unknown_principals {
+    fn unknown_client(
+        &self,
+        cx: &AsContext<'_>,
+        cname: &AskedName,
+        event: &mut Event,
+        random: &mut dyn Random,
+    ) -> Refusal {
+        let settings = self.exchange.settings;
+        if !settings.hide_unknown_principals {
             return Denied::ClientUnknown.into();
         }
-        let realm = &self.exchange.settings.name;
-        let salt = lookup::decoy(realm, &cname.wire, &cname.name).default_salt(realm);
-        let entries: Vec<_> = self
+        let salt = lookup::decoy(&settings.name, &cname.wire, &cname.name).default_salt(&settings.name);
+        let salts: Vec<_> = self
             .request
             .etypes()
-            .filter(|etype| self.exchange.settings.enctypes.contains(etype))
+            .filter(|etype| settings.enctypes.contains(etype))
             .map(|etype| (etype, salt.clone()))
             .collect();
-        if entries.is_empty() {
+        if salts.is_empty() {
             return no_reply_key();
         }
-        let played = match mechanism::find(&self.request.padata).map(|(mechanism, pa)| mechanism.step(cx, pa)) {
-            None => ErrorCode::KDC_ERR_PREAUTH_REQUIRED,
-            Some(_) => ErrorCode::KDC_ERR_PREAUTH_FAILED,
+        let mark = Mark::of(&cname.name);
+        let conversation = Conversation { cx, mark, salts };
+        let (sent, cookie) = match conversation.hear(random) {
+            Ok(heard) => heard,
+            Err(refusal) => return refusal,
         };
+        let unknown = |code| Refusal::new(code, Denied::ClientUnknown.name());
+        let Sent::Proof(mechanism, pa) = sent else {
+            return conversation.again(unknown(ErrorCode::KDC_ERR_PREAUTH_REQUIRED), random);
+        };
+        event.mechanism = Some(mechanism.name());
+        mechanism.step(cx, pa, cookie.state(mechanism.pa_type()), random);
         // A wrong proof of somebody who exists is remembered, so this is, too: or the time in a second answer would tell.
-        Refusal::new(played, Denied::ClientUnknown.name())
-            .data(method_data(cx, &entries))
-            .remembered_if(played == ErrorCode::KDC_ERR_PREAUTH_FAILED)
-    }
-
-    // The first of the client's preferences that the client itself has a key for.
-    fn reply_key<'v>(&self, client: &'v PrincipalRecord) -> Result<&'v StoredKey, Refusal> {
-        self.request
-            .etypes()
-            .find_map(|etype| client.current_keys().find(|key| key.etype == etype))
-            .ok_or_else(no_reply_key)
-    }
-
-    fn authenticate<'k>(
-        &self,
-        cx: &AsContext<'k>,
-        admitted: Admitted,
-        reply_key: &'k StoredKey,
-        event: &mut Event,
-    ) -> Result<Proved<'k>, Refusal> {
-        let client = Arc::clone(admitted.record());
-        let explain = |refusal: Refusal| {
-            let entries: Vec<_> = self
-                .request
-                .etypes()
-                .filter_map(|etype| client.current_keys().find(|key| key.etype == etype))
-                .map(|key| (key.etype, self.salt(&client, key)))
-                .collect();
-            refusal.data(method_data(cx, &entries))
-        };
-        let Some((mechanism, pa)) = mechanism::find(&self.request.padata) else {
-            let client = admitted.conclude(Verdict::Absent).map_err(|denied| match denied {
-                Denied::ProofMissing => explain(denied.into()),
-                other => other.into(),
-            })?;
-            return Ok(Proved { client, reply_key });
-        };
-        match mechanism.step(cx, pa) {
-            Step::Done { factors, proof, key } => {
-                if !self.exchange.replays.use_proof(&proof, self.exchange.request.now.time) {
-                    return Err(Refusal::new(ErrorCode::KRB_AP_ERR_REPEAT, "proof-replayed").remembered());
-                }
-                event.factor = Some(factors.name());
-                let concluded = admitted.conclude(Verdict::Proved(factors));
-                let client = concluded.map_err(|denied| Refusal::from(denied).remembered())?;
-                // Of several keys of one enctype, the client has the one that it proved.
-                let reply_key = if key.etype == reply_key.etype { key } else { reply_key };
-                Ok(Proved { client, reply_key })
-            }
-            Step::Wrong { detail } => {
-                let denied = admitted.conclude(Verdict::Wrong).err().unwrap_or(Denied::WrongProof);
-                Err(explain(Refusal::from(denied).detail(detail).remembered()))
-            }
-            Step::Refused(refusal) => Err(refusal),
-        }
-    }
-
-    fn salt(&self, client: &PrincipalRecord, key: &StoredKey) -> Vec<u8> {
-        key.salt
-            .clone()
-            .unwrap_or_else(|| client.name.default_salt(&self.exchange.settings.name))
+        conversation.again(unknown(ErrorCode::KDC_ERR_PREAUTH_FAILED).remembered(), random)
     }
 
     fn ticket_part(
@@ -281,23 +262,73 @@ impl AsExchange<'_> {
     }
 }
 
-fn method_data(cx: &AsContext<'_>, entries: &[(EncType, Vec<u8>)]) -> Vec<u8> {
-    let mut methods = vec![etype_info2(entries)];
-    methods.extend(MECHANISMS.iter().filter_map(|mechanism| mechanism.offer(cx)));
-    wire::encode(&methods)
+fn salt(client: &PrincipalRecord, key: &StoredKey, settings: &RealmSettings) -> Vec<u8> {
+    key.salt
+        .clone()
+        .unwrap_or_else(|| client.name.default_salt(&settings.name))
 }
 
-// Always with the salt written out, so that aliases, renamed and imported principals work; first in METHOD-DATA.
-fn etype_info2(entries: &[(EncType, Vec<u8>)]) -> PaData {
-    let info: Vec<EtypeInfo2Entry> = entries
-        .iter()
-        .map(|(etype, salt)| EtypeInfo2Entry {
-            etype: etype.number(),
-            salt: Some(KerberosString(salt.clone())),
-            s2kparams: None,
-        })
-        .collect();
-    PaData::new(pa_type::ETYPE_INFO2, wire::encode(&info))
+fn authenticate<'a>(
+    conversation: &Conversation<'_, 'a>,
+    client: &'a PrincipalRecord,
+    admitted: Admitted,
+    event: &mut Event,
+    random: &mut dyn Random,
+) -> Result<Proved<'a>, Refusal> {
+    let cx = conversation.cx;
+    // The first of the client's preferences that the client itself has a key for.
+    let reply_key = cx.keys_of(client).next().ok_or_else(no_reply_key)?;
+    let (sent, cookie) = conversation.hear(random)?;
+    let (mechanism, pa) = match sent {
+        Sent::Proof(mechanism, pa) => (mechanism, pa),
+        Sent::Unfit(_) | Sent::Nothing => {
+            let concluded = admitted.conclude(Verdict::Absent);
+            let client = concluded.map_err(|denied| match (denied, sent) {
+                (Denied::ProofMissing, Sent::Unfit(reason)) => {
+                    conversation.again(Refusal::new(ErrorCode::KDC_ERR_PREAUTH_REQUIRED, reason), random)
+                }
+                (Denied::ProofMissing, _) => conversation.again(denied.into(), random),
+                _ => denied.into(),
+            })?;
+            return Ok(Proved {
+                client,
+                reply_key,
+                padata: MethodData::new(),
+            });
+        }
+    };
+    event.mechanism = Some(mechanism.name());
+    match mechanism.step(cx, pa, cookie.state(mechanism.pa_type()), random) {
+        Step::Done {
+            factors,
+            proof,
+            key,
+            padata,
+        } => {
+            if !cx.exchange.replays.use_proof(&proof, cx.exchange.request.now.time) {
+                return Err(Refusal::new(ErrorCode::KRB_AP_ERR_REPEAT, "proof-replayed").remembered());
+            }
+            event.factor = Some(factors.name());
+            let concluded = admitted.conclude(Verdict::Proved(factors));
+            let client = concluded.map_err(|denied| Refusal::from(denied).remembered())?;
+            // Of several keys of one enctype, the client has the one that it proved.
+            let reply_key = if key.etype == reply_key.etype { key } else { reply_key };
+            Ok(Proved {
+                client,
+                reply_key,
+                padata,
+            })
+        }
+        Step::More { state, padata } => Err(conversation.more(mechanism.pa_type(), state, padata, random)),
+        Step::Wrong { detail } => {
+            let denied = admitted.conclude(Verdict::Wrong).err().unwrap_or(Denied::WrongProof);
+            let refusal = Refusal::from(denied).detail(detail).remembered();
+            Err(conversation.again(refusal, random))
+        }
+        // Within FAST, no more data would mean that it is over; the client may want to correct its clock.
+        Step::Refused(refusal) if cx.armor.is_some() => Err(conversation.again(refusal, random)),
+        Step::Refused(refusal) => Err(refusal),
+    }
 }
 
 /// Binds the ticket to the client; with MACs by the realm's key and by the one that it is sealed with, unless that is the
@@ -314,10 +345,7 @@ pub(super) fn bind_to(
         binding::bind(part, client.id, None);
         return Ok(());
     }
-    let krbtgt = exchange
-        .view
-        .find(&Name::krbtgt(realm))
-        .ok_or_else(|| Refusal::new(ErrorCode::KRB_ERR_GENERIC, "krbtgt-missing"))?;
+    let krbtgt = lookup::krbtgt(exchange.view, realm)?;
     let SealingKey { key, kvno } = issue::sealing_key(exchange.view, krbtgt)?;
     binding::bind(
         part,

@@ -7,8 +7,6 @@ use tessera_common::ap::{ApError, OpenAuthenticator, OpenTicket, open_authentica
 use tessera_common::crypto::{EncType, Key, KeyUsage, constant_time_eq, md5};
 use tessera_common::error_code::ErrorCode;
 use tessera_common::flags::KdcOptions;
-use tessera_common::name::Name;
-use tessera_common::time::KerberosTime;
 use tessera_common::wire::{self, ApReq, Ticket, ad_type, pa_type};
 
 use super::binding::{self, Binding};
@@ -18,12 +16,12 @@ use super::{Exchange, authorization_data, issue, lookup};
 use crate::realm::accounting::Event;
 use crate::realm::authentication::Factors;
 use crate::realm::denied::Denied;
-use crate::realm::principal::{Attributes, PrincipalRecord};
+use crate::realm::principal::{Attributes, PrincipalRecord, StoredKey};
 
 // CRC32 and RSA-MD4 (RFC 3961 §6.1): not collision-proof.
 const UNFIT: [i32; 2] = [1, 2];
 
-/// A header ticket that is genuine, valid now and from here, with an authenticator of its client over this request.
+/// A header ticket that is genuine, with an authenticator of its client over this request.
 #[derive(Debug)]
 pub(super) struct HeaderTicket {
     pub(super) ticket: OpenTicket,
@@ -34,8 +32,8 @@ pub(super) struct HeaderTicket {
 }
 
 impl HeaderTicket {
-    /// Opens and checks the PA-TGS-REQ of a request. When that went well, the authenticator is used up: from then on the
-    /// same request must get the same answer, whatever that is.
+    /// Opens the PA-TGS-REQ of a request, armored or not, and checks that the ticket's client sent it. When that went well,
+    /// the authenticator is used up: from then on the same request must get the same answer, whatever that is.
     pub(super) fn open(exchange: &Exchange<'_>, request: &KdcRequest, event: &mut Event) -> Result<Self, Refusal> {
         let pa = request
             .pa(pa_type::TGS_REQ)
@@ -69,7 +67,7 @@ impl HeaderTicket {
         };
         // The client has the session key: from here on it may be told its own name.
         header
-            .check(exchange, request)
+            .check_sender(exchange, request)
             .map_err(|refusal| header.echo_client(refusal))?;
         let now = exchange.request.now.time;
         if !exchange.replays.use_proof(&ap_req.authenticator.cipher, now) {
@@ -80,15 +78,21 @@ impl HeaderTicket {
         Ok(header)
     }
 
-    fn check(&self, exchange: &Exchange<'_>, request: &KdcRequest) -> Result<(), Refusal> {
+    fn check_sender(&self, exchange: &Exchange<'_>, request: &KdcRequest) -> Result<(), Refusal> {
         let (ticket, authenticator) = (&self.ticket, &self.authenticator);
-        let now = exchange.request.now.time;
-        let skew = exchange.settings.clock_skew;
         authenticator.check_client(ticket).map_err(refuse)?;
-        authenticator.check_skew(now, skew).map_err(refuse)?;
+        authenticator
+            .check_skew(exchange.request.now.time, exchange.settings.clock_skew)
+            .map_err(refuse)?;
         check_body(authenticator, ticket.session_key(), &request.body_octets)?;
-        check_purpose(ticket, authenticator)?;
-        ticket.check_times(now, skew).map_err(refuse)?;
+        check_purpose(ticket, authenticator)
+    }
+
+    /// Checks that the ticket is good now, from here, and for what is asked: where there is FAST, by the request inside.
+    pub(super) fn check_use(&self, exchange: &Exchange<'_>, request: &KdcRequest) -> Result<(), Refusal> {
+        let ticket = &self.ticket;
+        let now = exchange.request.now.time;
+        ticket.check_times(now, exchange.settings.clock_skew).map_err(refuse)?;
         if request.asks(KdcOptions::VALIDATE) {
             // RFC 4120 §3.3.3: the start has passed, and by the KDC's own clock: no allowance for the skew, since nobody
             // else's clock is asked.
@@ -148,8 +152,7 @@ pub(super) fn open(exchange: &Exchange<'_>, sealed: &Ticket) -> Result<(Arc<Prin
     Ok((Arc::clone(server), open_ticket(sealed, &key).map_err(refuse)?))
 }
 
-/// A key of a server by version and enctype, as long as that version is good. Of krbtgt's keys, tickets are only ever
-/// sealed with a version's first: another one, which may be weaker, opens nothing.
+/// A key of a server by version and enctype, as long as that version is good.
 fn server_key(
     exchange: &Exchange<'_>,
     server: &PrincipalRecord,
@@ -159,14 +162,27 @@ fn server_key(
     let Some(kvno) = kvno.or_else(|| server.kvno()) else {
         return Ok(None);
     };
+    if server.name.tgs_realm() == Some(exchange.settings.name.as_str()) {
+        return Ok(realm_key(exchange, server, kvno)?.filter(|key| key.etype().number() == etype));
+    }
+    let mut keys = server.keys_of(kvno);
+    good_key(exchange, server, keys.find(|key| key.etype.number() == etype))
+}
+
+/// The realm's own key of a version, as long as that is good. Nothing is ever sealed with another than a version's first:
+/// another one, which may be weaker, opens nothing.
+pub(super) fn realm_key(exchange: &Exchange<'_>, krbtgt: &PrincipalRecord, kvno: u32) -> Result<Option<Key>, Refusal> {
+    good_key(exchange, krbtgt, krbtgt.keys_of(kvno).next())
+}
+
+fn good_key(
+    exchange: &Exchange<'_>,
+    server: &PrincipalRecord,
+    stored: Option<&StoredKey>,
+) -> Result<Option<Key>, Refusal> {
     let now = exchange.request.now.time;
-    let good = |retired: Option<KerberosTime>| retired.is_none_or(|at| at > now);
-    let is_krbtgt = server.name.tgs_realm() == Some(exchange.settings.name.as_str());
-    let stored = server
-        .keys_of(kvno)
-        .take(if is_krbtgt { 1 } else { usize::MAX })
-        .find(|key| key.etype.number() == etype && good(key.retired));
     stored
+        .filter(|stored| stored.retired.is_none_or(|at| at > now))
         .map(|stored| issue::unseal(exchange.view, server, stored))
         .transpose()
 }
@@ -182,12 +198,11 @@ pub(super) fn holder(
     let part = ticket.enc_part();
     lookup::check_realm(&part.crealm, realm, ErrorCode::KDC_ERR_POLICY)?;
     let found = lookup::client(exchange.view, realm, &part.cname, &ticket.client().name);
-    let realm_key = |kvno, etype| {
-        let krbtgt = exchange.view.find(&Name::krbtgt(realm))?;
-        EncType::from_number(etype)?;
+    let verifier_key = |kvno, etype| {
+        let krbtgt = lookup::krbtgt(exchange.view, realm).ok()?;
         server_key(exchange, krbtgt, Some(kvno), etype).ok().flatten()
     };
-    let binding = binding::read(part, if is_tgt { None } else { Some(&realm_key) });
+    let binding = binding::read(part, if is_tgt { None } else { Some(&verifier_key) });
     let is_same = |client: &PrincipalRecord| match binding {
         Binding::To(id) => client.id == id,
         Binding::Absent => is_tgt && client.created <= part.authtime,

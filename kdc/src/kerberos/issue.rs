@@ -4,13 +4,14 @@ use tessera_common::Random;
 use tessera_common::crypto::{EncType, Key, KeyUsage};
 use tessera_common::error_code::ErrorCode;
 use tessera_common::flags::TicketFlags;
-use tessera_common::time::KerberosTime;
+use tessera_common::time::{KerberosTime, Timestamp};
 use tessera_common::wire::{
     self, Any, AsRep, Checksum, EncAsRepPart, EncKdcRepPart, EncTgsRepPart, EncTicketPart, EncryptedData,
-    EncryptionKey, KdcRep, KerberosString, Kvno, LastReqEntry, Octets, PaData, PrincipalName, TgsRep, Ticket, UInt32,
-    msg_type, pa_type,
+    EncryptionKey, KdcRep, KerberosString, Kvno, LastReqEntry, MethodData, Octets, PaData, PrincipalName, TgsRep,
+    Ticket, UInt32, msg_type, pa_type,
 };
 
+use super::fast::{Armor, Finished};
 use super::refusal::Refusal;
 use super::request::KdcRequest;
 use super::times::Times;
@@ -33,12 +34,16 @@ pub(super) struct ReplyKey {
 }
 
 /// What a reply tells the client beside the ticket.
-pub(super) struct ReplyFacts {
+pub(super) struct ReplyFacts<'a> {
     pub(super) nonce: UInt32,
-    pub(super) now: KerberosTime,
+    pub(super) now: Timestamp,
     pub(super) key_expiration: Option<KerberosTime>,
-    pub(super) padata: Option<Vec<PaData>>,
-    pub(super) encrypted_padata: Option<Vec<PaData>>,
+    pub(super) padata: MethodData,
+    pub(super) encrypted_padata: Option<MethodData>,
+    /// What the reply is armored with.
+    pub(super) armor: Option<&'a Armor>,
+    /// The KDC's share in the reply key.
+    pub(super) share: Option<Key>,
 }
 
 /// Which exchange a reply belongs to.
@@ -76,7 +81,7 @@ pub(super) fn reply(
     part: EncTicketPart,
     sealing: &SealingKey,
     reply_key: &ReplyKey,
-    facts: ReplyFacts,
+    facts: ReplyFacts<'_>,
     random: &mut dyn Random,
 ) -> Vec<u8> {
     let (srealm, sname) = service;
@@ -90,11 +95,12 @@ pub(super) fn reply(
             cipher: Octets(sealing.key.encrypt(KeyUsage::TICKET, &wire::encode(&part), random)),
         },
     };
+    let ticket = wire::encode(&ticket);
     let enc_part = EncKdcRepPart {
         key: part.key,
         last_req: vec![LastReqEntry {
             lr_type: 0,
-            lr_value: facts.now,
+            lr_value: facts.now.time,
         }],
         nonce: facts.nonce,
         key_expiration: facts.key_expiration,
@@ -115,16 +121,30 @@ pub(super) fn reply(
         Exchange::Tgs => wire::encode(&EncTgsRepPart(enc_part)),
     };
     let plain = zeroize::Zeroizing::new(plain);
+    let (mut crealm, mut cname) = (part.crealm, part.cname);
+    let mut padata = facts.padata;
+    if let Some(armor) = facts.armor {
+        let finished = Finished {
+            now: facts.now,
+            crealm: &crealm,
+            cname: &cname,
+            ticket: &ticket,
+        };
+        padata = vec![armor.reply(padata, facts.share.as_ref(), &finished, random)];
+        if armor.hides_client() {
+            (crealm, cname) = (KerberosString::anonymous_realm(), PrincipalName::anonymous());
+        }
+    }
     let rep = KdcRep {
         pvno: wire::PVNO,
         msg_type: match exchange {
             Exchange::As => msg_type::AS_REP,
             Exchange::Tgs => msg_type::TGS_REP,
         },
-        padata: facts.padata,
-        crealm: part.crealm,
-        cname: part.cname,
-        ticket: Any::new(wire::encode(&ticket)),
+        padata: (!padata.is_empty()).then_some(padata),
+        crealm,
+        cname,
+        ticket: Any::new(ticket),
         enc_part: EncryptedData {
             etype: reply_key.key.etype().number(),
             kvno: reply_key.kvno.map(Kvno),
@@ -138,14 +158,18 @@ pub(super) fn reply(
 }
 
 /// What a reply says inside its encrypted part of the request that it answers, if the client asks for it (RFC 6806 §11): a
-/// checksum of the request as received, so that the client sees whether somebody changed it.
-pub(super) fn enc_pa_rep(exchange: &super::Exchange<'_>, request: &KdcRequest, reply_key: &Key) -> Option<Vec<PaData>> {
+/// checksum of the request as received, so that the client sees whether somebody changed it; and that there is FAST, so that
+/// the client can insist on it the next time.
+pub(super) fn enc_pa_rep(exchange: &super::Exchange<'_>, request: &KdcRequest, reply_key: &Key) -> Option<MethodData> {
     request.pa(pa_type::REQ_ENC_PA_REP)?;
     let checksum = Checksum {
         cksumtype: reply_key.etype().checksum_type(),
         checksum: Octets(reply_key.checksum(KeyUsage::AS_REQ, exchange.request.octets)),
     };
-    Some(vec![PaData::new(pa_type::REQ_ENC_PA_REP, wire::encode(&checksum))])
+    Some(vec![
+        PaData::new(pa_type::REQ_ENC_PA_REP, wire::encode(&checksum)),
+        PaData::new(pa_type::FX_FAST, Vec::new()),
+    ])
 }
 
 /// The key that tickets to `service` are sealed with: its first current one, whatever the client asked for.

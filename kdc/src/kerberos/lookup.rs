@@ -45,6 +45,12 @@ pub(super) fn service<'v>(view: &'v View, asked: &AskedName) -> Result<&'v Arc<P
     view.find(&asked.name).ok_or_else(|| Denied::ServiceUnknown.into())
 }
 
+/// The realm's own ticket-granting service.
+pub(super) fn krbtgt<'v>(view: &'v View, realm: &Realm) -> Result<&'v Arc<PrincipalRecord>, Refusal> {
+    view.find(&Name::krbtgt(realm))
+        .ok_or_else(|| Refusal::new(ErrorCode::KRB_ERR_GENERIC, "krbtgt-missing"))
+}
+
 /// Whether a request is for this realm. Another realm's is refused as an unknown name: a referral to where the client is
 /// already would send it round in circles.
 pub(super) fn check_realm(asked: &KerberosString, realm: &Realm, code: ErrorCode) -> Result<(), Refusal> {

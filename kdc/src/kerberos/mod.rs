@@ -3,6 +3,9 @@
 mod as_exchange;
 mod authorization_data;
 mod binding;
+mod conversation;
+mod cookie;
+mod fast;
 mod header_ticket;
 mod issue;
 mod lookup;
@@ -20,6 +23,7 @@ use std::sync::Arc;
 use tessera_common::Random;
 use tessera_common::error_code::ErrorCode;
 use tessera_common::time::Timestamp;
+use tessera_common::wire;
 
 use crate::realm::accounting::{Event, Kind, Origin, Result as EventResult, Transport};
 use crate::realm::settings::RealmSettings;
@@ -124,7 +128,7 @@ impl Kdc {
             Err(refusal) => {
                 event.result = refusal.as_event();
                 (
-                    refusal.to_krb_error(&self.settings.name, request.now).into(),
+                    refusal.to_answer(&self.settings.name, request.now, random).into(),
                     refusal.is_remembered(),
                 )
             }
@@ -145,7 +149,7 @@ impl Kdc {
     #[must_use]
     pub fn too_long(&self, now: Timestamp) -> Arc<[u8]> {
         let error = Refusal::new(ErrorCode::KRB_ERR_FIELD_TOOLONG, "message-too-long");
-        error.to_krb_error(&self.settings.name, now).into()
+        wire::encode(&error.to_krb_error(&self.settings.name, now)).into()
     }
 
     // After the look at what was answered before: or the retry over TCP would be told "too big" for ever.
@@ -160,7 +164,7 @@ impl Kdc {
         }
         let error = Refusal::new(ErrorCode::KRB_ERR_RESPONSE_TOO_BIG, "reply-too-big-for-udp");
         Outcome {
-            answer: Some(error.to_krb_error(&self.settings.name, request.now).into()),
+            answer: Some(wire::encode(&error.to_krb_error(&self.settings.name, request.now)).into()),
             ..outcome
         }
     }

@@ -1,10 +1,12 @@
 //! What a request is refused with: what the peer is told, and what the operator is told.
 
+use tessera_common::Random;
 use tessera_common::error_code::ErrorCode;
 use tessera_common::name::{Name, Realm, name_type};
 use tessera_common::time::Timestamp;
-use tessera_common::wire::{self, KerberosString, KrbError, Microseconds, Octets, PrincipalName, msg_type};
+use tessera_common::wire::{self, KerberosString, KrbError, MethodData, Microseconds, Octets, PrincipalName, msg_type};
 
+use super::fast::Armor;
 use crate::realm::accounting::Result as EventResult;
 use crate::realm::denied::Denied;
 
@@ -26,10 +28,12 @@ pub(super) struct Refusal {
 struct More {
     // For the operator alone.
     detail: String,
-    data: Option<Vec<u8>>,
+    // What would do instead, for the client's program.
+    methods: MethodData,
     // The names of the request, echoed where they are known.
     client: Option<(KerberosString, PrincipalName)>,
     service: Option<PrincipalName>,
+    armor: Option<Armor>,
 }
 
 impl Refusal {
@@ -58,8 +62,15 @@ impl Refusal {
         self
     }
 
-    pub(super) fn data(mut self, data: Vec<u8>) -> Self {
-        self.more.data = Some(data);
+    /// What the client may try instead: METHOD-DATA (RFC 4120 §5.2.7).
+    pub(super) fn methods(mut self, methods: MethodData) -> Self {
+        self.more.methods = methods;
+        self
+    }
+
+    /// Told under the armor that the request came in.
+    pub(super) fn armored(mut self, armor: &Armor) -> Self {
+        self.more.armor = Some(armor.clone());
         self
     }
 
@@ -112,11 +123,27 @@ impl Refusal {
         }
     }
 
-    /// The KRB-ERROR. It always has a time, a realm and a service's name, even where the request had none: clients correct
-    /// their clocks by the first and do not decode it without the others.
-    pub(super) fn to_krb_error(&self, realm: &Realm, now: Timestamp) -> Vec<u8> {
-        let (crealm, cname) = self.more.client.clone().unzip();
-        wire::encode(&KrbError {
+    /// The KRB-ERROR as it goes out: with METHOD-DATA, where there is any, and within the armor, if there is one.
+    pub(super) fn to_answer(&self, realm: &Realm, now: Timestamp, random: &mut dyn Random) -> Vec<u8> {
+        let mut error = self.to_krb_error(realm, now);
+        let methods = match &self.more.armor {
+            None => self.more.methods.clone(),
+            Some(armor) => vec![armor.error(self.more.methods.clone(), &error, random)],
+        };
+        error.e_data = (!methods.is_empty()).then(|| Octets(wire::encode(&methods)));
+        wire::encode(&error)
+    }
+
+    /// The KRB-ERROR without data. It always has a time, a realm and a service's name, even where the request had none:
+    /// clients correct their clocks by the first and do not decode it without the others.
+    pub(super) fn to_krb_error(&self, realm: &Realm, now: Timestamp) -> KrbError {
+        let hidden = self.more.armor.as_ref().is_some_and(Armor::hides_client);
+        let client = match &self.more.client {
+            Some(_) if hidden => Some((KerberosString::anonymous_realm(), PrincipalName::anonymous())),
+            client => client.clone(),
+        };
+        let (crealm, cname) = client.unzip();
+        KrbError {
             pvno: wire::PVNO,
             msg_type: msg_type::ERROR,
             ctime: None,
@@ -133,8 +160,8 @@ impl Refusal {
                 .clone()
                 .unwrap_or_else(|| PrincipalName::new(name_type::SRV_INST, &Name::krbtgt(realm))),
             e_text: Some(self.peer_text().into()),
-            e_data: self.more.data.clone().map(Octets),
-        })
+            e_data: None,
+        }
     }
 }
 
@@ -150,6 +177,10 @@ impl From<Denied> for Refusal {
             ),
             Denied::WrongProof => (ErrorCode::KDC_ERR_PREAUTH_FAILED, ""),
             Denied::ProofMissing => (ErrorCode::KDC_ERR_PREAUTH_REQUIRED, ""),
+            Denied::ArmorRequired => (
+                ErrorCode::KDC_ERR_PREAUTH_REQUIRED,
+                "logging in takes FAST armor (kinit -T)",
+            ),
             Denied::PasswordExpired => (ErrorCode::KDC_ERR_KEY_EXPIRED, ""),
             Denied::PasswordMustChange => (ErrorCode::KDC_ERR_KEY_EXPIRED, "the password must be changed"),
             // A locked service looks like none, so that MIT's library goes on to its next guess at the name.

@@ -4,7 +4,7 @@ use tessera_common::crypto::EncType;
 use tessera_common::error_code::ErrorCode;
 use tessera_common::flags::KdcOptions;
 use tessera_common::name::Name;
-use tessera_common::wire::{self, AsReq, KdcReq, KdcReqBody, PaData, PrincipalName, TgsReq, msg_type};
+use tessera_common::wire::{self, Any, AsReq, KdcReq, KdcReqBody, PaData, PrincipalName, TgsReq, msg_type};
 
 use super::refusal::Refusal;
 use crate::realm::accounting::Event;
@@ -49,7 +49,12 @@ impl KdcRequest {
         if request.msg_type != msg_type {
             return Err(Refusal::new(ErrorCode::KRB_AP_ERR_MSG_TYPE, "message-type"));
         }
-        let body_octets = request.req_body.into_bytes();
+        Self::new(request.padata.unwrap_or_default(), request.req_body)
+    }
+
+    /// A request from its parts: those of a KDC-REQ, or of what was inside FAST.
+    pub(super) fn new(padata: Vec<PaData>, body: Any) -> Result<Self, Refusal> {
+        let body_octets = body.into_bytes();
         let body: KdcReqBody = wire::decode(&body_octets).map_err(|why| malformed(&why))?;
         // Each enctype once: a client that names one a thousand times must not be told its salt a thousand times.
         let mut etypes = Vec::new();
@@ -61,7 +66,7 @@ impl KdcRequest {
         Ok(Self {
             body,
             body_octets,
-            padata: request.padata.unwrap_or_default(),
+            padata,
             etypes,
         })
     }

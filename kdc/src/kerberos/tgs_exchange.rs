@@ -7,8 +7,9 @@ use tessera_common::crypto::{EncType, Key, KeyUsage};
 use tessera_common::error_code::ErrorCode;
 use tessera_common::flags::{KdcOptions, TicketFlags};
 use tessera_common::time::KerberosTime;
-use tessera_common::wire::{self, AuthorizationData, EncTicketPart, KerberosString, Ticket};
+use tessera_common::wire::{self, AuthorizationData, EncTicketPart, KerberosString, MethodData, Ticket};
 
+use super::fast::{self, Armor, Strengthened};
 use super::header_ticket::{self, HeaderTicket};
 use super::issue::{self, ReplyFacts, ReplyKey, SealingKey};
 use super::refusal::Refusal;
@@ -22,40 +23,53 @@ use crate::realm::principal::PrincipalRecord;
 
 /// Answers a TGS-REQ: the TGS-REP, or why there is none.
 pub(super) fn run(exchange: &Exchange<'_>, event: &mut Event, random: &mut dyn Random) -> Result<Vec<u8>, Refusal> {
-    let request = KdcRequest::decode_tgs(exchange.request.octets)?;
+    let outer = KdcRequest::decode_tgs(exchange.request.octets)?;
+    describe(&outer, event);
+    let sname = outer.body.sname.clone();
+    let header = HeaderTicket::open(exchange, &outer, event).map_err(|refusal| outer.echo_service(refusal))?;
+    let (request, armor) = fast::open_tgs(outer, &header, event).map_err(|refusal| {
+        let refusal = header.echo_client(refusal).remembered();
+        sname.into_iter().fold(refusal, Refusal::naming_service)
+    })?;
+    describe(&request, event);
+    answer(exchange, &request, armor.as_ref(), &header, event, random).map_err(|refusal| {
+        let refusal = request.echo_service(header.echo_client(refusal)).remembered();
+        armor.iter().fold(refusal, Refusal::armored)
+    })
+}
+
+// RFC 4120 §5.4.1: a client's name in the body is for the AS; here it is the ticket's.
+fn describe(request: &KdcRequest, event: &mut Event) {
+    let client = event.client.take();
     request.describe(event);
-    // RFC 4120 §5.4.1: a client's name in the body is for the AS; here it is the ticket's.
-    event.client = None;
-    let answer = HeaderTicket::open(exchange, &request, event).and_then(|header| {
-        answer(exchange, &request, &header, event, random).map_err(|refusal| header.echo_client(refusal).remembered())
-    });
-    answer.map_err(|refusal| request.echo_service(refusal))
+    event.client = client;
 }
 
 fn answer(
     exchange: &Exchange<'_>,
     request: &KdcRequest,
+    armor: Option<&Armor>,
     header: &HeaderTicket,
     event: &mut Event,
     random: &mut dyn Random,
 ) -> Result<Vec<u8>, Refusal> {
+    header.check_use(exchange, request)?;
     let client = header_ticket::holder(exchange, &header.ticket, header.is_tgt)?;
     event.client_id = Some(client.id);
     let facts = Facts::gather(exchange, request, header, client)?;
     let (part, sealing) = facts.check(random)?;
     let (key, usage) = header.reply_key();
-    let reply_key = ReplyKey {
-        key: key.clone(),
-        kvno: None,
-        usage,
-    };
+    let Strengthened { key, share } = fast::reply_key(armor, key.clone(), random);
+    let reply_key = ReplyKey { key, kvno: None, usage };
     event.result = EventResult::Issued(as_exchange::issued(&part, &sealing, &reply_key));
     let reply = ReplyFacts {
         nonce: request.body.nonce,
-        now: exchange.request.now.time,
+        now: exchange.request.now,
         key_expiration: None,
-        padata: None,
-        encrypted_padata: issue::enc_pa_rep(exchange, request, key),
+        padata: MethodData::new(),
+        encrypted_padata: issue::enc_pa_rep(exchange, request, &reply_key.key),
+        armor,
+        share,
     };
     // RFC 6806 §6: the service's name comes back as it was asked for.
     let srealm = KerberosString::from(&exchange.settings.name);

@@ -102,6 +102,9 @@ pub enum Result {
     },
 }
 
+/// The armor of a request for a further ticket: the session key of the ticket that it comes with.
+pub const SESSION_ARMOR: &str = "session";
+
 /// One request and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -119,6 +122,10 @@ pub struct Event {
     pub service: Option<String>,
     /// The enctypes that the client offered; the first ones, where there are many.
     pub offered: Vec<i32>,
+    /// Whose ticket armored the request (RFC 6113), or [`SESSION_ARMOR`]; `None`, it came in the clear.
+    pub armor: Option<String>,
+    /// The mechanism that the client tried to prove who it is by; `None`, it did not try.
+    pub mechanism: Option<&'static str>,
     /// How the client proved who it is, also where it was refused all the same; `None`, it did not.
     pub factor: Option<&'static str>,
     /// What came of it.
@@ -137,6 +144,8 @@ impl Event {
             client_id: None,
             service: None,
             offered: Vec::new(),
+            armor: None,
+            mechanism: None,
             factor: None,
             result,
         }
@@ -156,6 +165,12 @@ impl fmt::Display for Event {
         }
         if let Some(service) = &self.service {
             write!(f, " service={}", Quoted(service))?;
+        }
+        if let Some(armor) = &self.armor {
+            write!(f, " armor={}", Quoted(armor))?;
+        }
+        if let Some(mechanism) = self.mechanism {
+            write!(f, " mechanism={mechanism}")?;
         }
         if let Some(factor) = self.factor {
             write!(f, " factor={factor}")?;

@@ -6,6 +6,7 @@ use tessera_common::time::KerberosTime;
 
 use super::denied::Denied;
 use super::principal::{Attributes, PrincipalRecord};
+use super::settings::RealmSettings;
 
 /// How a principal proved who it is. Several may come together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -61,6 +62,48 @@ pub struct Admitted {
 pub struct Authenticated {
     record: Arc<PrincipalRecord>,
     factors: Factors,
+}
+
+/// How a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// In the clear.
+    Open,
+    /// Within FAST armor (RFC 6113): what is sent for a proof is of no use to who sees or alters it.
+    Armored,
+}
+
+/// Whether a principal may log in over this channel; `None`: a name that nobody has. What the realm requires of everybody is
+/// for passwords: a machine with random keys, which nobody can guess, gets the ticket that armor is made of in the clear.
+///
+/// # Errors
+/// [`Denied::ArmorRequired`].
+pub fn channel_suffices(
+    settings: &RealmSettings,
+    record: Option<&PrincipalRecord>,
+    channel: Channel,
+) -> Result<(), Denied> {
+    let own = record.is_some_and(|record| record.attributes.contains(Attributes::REQUIRE_FAST));
+    let required = own || (settings.require_fast && may_be_guessed(record));
+    match channel {
+        Channel::Open if required => Err(Denied::ArmorRequired),
+        Channel::Open | Channel::Armored => Ok(()),
+    }
+}
+
+/// Whether an encrypted timestamp may travel in the clear: whoever records one can try passwords on it.
+///
+/// # Errors
+/// [`Denied::ArmorRequired`].
+pub fn open_timestamp_suffices(settings: &RealmSettings, record: Option<&PrincipalRecord>) -> Result<(), Denied> {
+    if !settings.unarmored_encrypted_timestamp && may_be_guessed(record) {
+        return Err(Denied::ArmorRequired);
+    }
+    channel_suffices(settings, record, Channel::Open)
+}
+
+fn may_be_guessed(record: Option<&PrincipalRecord>) -> bool {
+    record.is_none_or(PrincipalRecord::has_password)
 }
 
 /// When a principal learns that its account is locked or has expired.

@@ -17,6 +17,8 @@ pub enum Denied {
     WrongProof,
     /// There was no proof, and one is needed.
     ProofMissing,
+    /// The client has to come through FAST armor, and did not.
+    ArmorRequired,
     /// The password has expired.
     PasswordExpired,
     /// The password has to be changed first.
@@ -52,6 +54,7 @@ impl Denied {
             Self::ClientReplaced => "client-replaced",
             Self::WrongProof => "wrong-proof",
             Self::ProofMissing => "proof-missing",
+            Self::ArmorRequired => "armor-required",
             Self::PasswordExpired => "password-expired",
             Self::PasswordMustChange => "password-must-change",
             Self::ServiceUnknown => "service-unknown",

@@ -52,6 +52,8 @@ tessera_common::flag_set! {
         REQUIRE_PREAUTH = 10, "require-preauth";
         /// The realm trusts it with delegated credentials.
         OK_AS_DELEGATE = 11, "ok-as-delegate";
+        /// Logs in through FAST armor only.
+        REQUIRE_FAST = 12, "require-fast";
     }
 }
 
@@ -99,6 +101,13 @@ impl PrincipalRecord {
     pub fn current_keys(&self) -> impl Iterator<Item = &StoredKey> {
         let newest = self.kvno();
         self.keys.iter().filter(move |key| Some(key.kvno) == newest)
+    }
+
+    /// Whether its keys may have been made from a password, which can be guessed. Random keys, which the realm itself made,
+    /// have no salt; every other key has one.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.current_keys().any(|key| key.salt.is_some())
     }
 
     /// The keys of one version, best first.

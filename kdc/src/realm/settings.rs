@@ -20,6 +20,10 @@ pub struct RealmSettings {
     pub enctypes: Vec<EncType>,
     /// Whether a name that nobody has is to look like one that somebody has.
     pub hide_unknown_principals: bool,
+    /// Whether every login has to come through FAST armor.
+    pub require_fast: bool,
+    /// Whether an encrypted timestamp is taken outside of FAST armor.
+    pub unarmored_encrypted_timestamp: bool,
     /// The largest reply over UDP, in octets; a larger one is asked for again over TCP.
     pub max_udp_reply: usize,
 }
@@ -35,6 +39,8 @@ impl RealmSettings {
             clock_skew: Duration::from_secs(300),
             enctypes: EncType::ALL.to_vec(),
             hide_unknown_principals: false,
+            require_fast: false,
+            unarmored_encrypted_timestamp: true,
             max_udp_reply: 4096,
         }
     }

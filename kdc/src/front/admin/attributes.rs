@@ -40,6 +40,7 @@ const fn attribute(switch: Switch) -> (Attributes, bool) {
         Switch::TgtBased => (Attributes::NOT_TGT_BASED, false),
         Switch::RequirePreauth => (Attributes::REQUIRE_PREAUTH, true),
         Switch::OkAsDelegate => (Attributes::OK_AS_DELEGATE, true),
+        Switch::RequireFast => (Attributes::REQUIRE_FAST, true),
     }
 }
 
@@ -118,6 +119,7 @@ mod tests {
             row!(tgt_based, No, NOT_TGT_BASED),
             row!(require_preauth, Yes, REQUIRE_PREAUTH),
             row!(ok_as_delegate, Yes, OK_AS_DELEGATE),
+            row!(require_fast, Yes, REQUIRE_FAST),
         ] {
             let mut record = principal(1, "alice");
             record.attributes = Attributes::LOCKED;

@@ -1,15 +1,15 @@
 //! PA-ENC-TIMESTAMP (RFC 4120 §5.2.7.2): the client's time, under its long-term key.
 
+use tessera_common::Random;
 use tessera_common::crypto::KeyUsage;
-use tessera_common::error_code::ErrorCode;
-use tessera_common::name::Name;
 use tessera_common::wire::{self, EncryptedData, PaData, PaEncTsEnc, pa_type};
 use zeroize::Zeroizing;
 
-use super::{AsContext, Mechanism, Step};
+use super::{AsContext, Audience, Mechanism, Step};
 use crate::kerberos::issue::unseal;
 use crate::kerberos::refusal::Refusal;
-use crate::realm::authentication::Factors;
+use crate::realm::authentication::{Channel, Factors, open_timestamp_suffices};
+use crate::realm::denied::Denied;
 use crate::realm::principal::StoredKey;
 
 pub(super) struct EncryptedTimestamp;
@@ -19,11 +19,21 @@ impl Mechanism for EncryptedTimestamp {
         pa_type::ENC_TIMESTAMP
     }
 
-    fn offer(&self, _: &AsContext<'_>) -> Option<PaData> {
-        Some(PaData::new(pa_type::ENC_TIMESTAMP, Vec::new()))
+    fn name(&self) -> &'static str {
+        "encrypted-timestamp"
     }
 
-    fn step<'a>(&self, cx: &AsContext<'a>, pa: &PaData) -> Step<'a> {
+    fn unfit(&self, audience: &Audience<'_>) -> Option<&'static str> {
+        match audience.channel {
+            // Where there is something better, nothing weaker is taken.
+            Channel::Armored => Some("timestamp-within-armor"),
+            Channel::Open => open_timestamp_suffices(audience.settings, audience.client.map(AsRef::as_ref))
+                .err()
+                .map(Denied::name),
+        }
+    }
+
+    fn step<'a>(&self, cx: &AsContext<'a>, pa: &PaData, _: Option<&[u8]>, _: &mut dyn Random) -> Step<'a> {
         let wrong = |detail| Step::Wrong { detail };
         let Ok(sealed) = wire::decode::<EncryptedData>(&pa.padata_value) else {
             return wrong("not an EncryptedData");
@@ -36,31 +46,24 @@ impl Mechanism for EncryptedTimestamp {
         let Ok(stamp) = wire::decode::<PaEncTsEnc>(&plain) else {
             return wrong("not a PA-ENC-TS-ENC");
         };
-        let now = cx.exchange.request.now.time;
-        if !stamp.patimestamp.within(now, cx.exchange.settings.clock_skew) {
-            // Its own error, and not "wrong": the client corrects its clock by the KRB-ERROR and tries again.
-            return Step::Refused(
-                Refusal::new(ErrorCode::KRB_AP_ERR_SKEW, "clock-skew")
-                    .detail(format!("client's time {}", stamp.patimestamp))
-                    .remembered(),
-            );
+        if let Err(refusal) = super::check_time(cx, &stamp) {
+            return Step::Refused(refusal);
         }
         Step::Done {
             factors: Factors::LONG_TERM_KEY,
             proof: sealed.cipher.0,
             key,
+            padata: Vec::new(),
         }
     }
 }
 
 type Opened<'a> = (Zeroizing<Vec<u8>>, &'a StoredKey);
 
-// Tries every current key of the enctype: there may be several, with different salts. For a name that nobody has, the
-// realm's own key takes the place of the client's, so that the answer takes the time that it takes for a wrong password.
+// Tries every current key of the enctype: there may be several, with different salts.
 fn open<'a>(cx: &AsContext<'a>, sealed: &EncryptedData) -> Result<Option<Opened<'a>>, Refusal> {
     let view = cx.exchange.view;
-    let decoy = || view.find(&Name::krbtgt(&cx.exchange.settings.name));
-    let Some(holder) = cx.client.or_else(decoy) else {
+    let Some(holder) = cx.key_holder() else {
         return Ok(None);
     };
     for stored in holder.current_keys().filter(|key| key.etype.number() == sealed.etype) {
