@@ -439,7 +439,13 @@ fn no_ticket_without_a_proof_and_no_flag_without_one() {
             let mut request = KdcReq::initial("alice");
             request.padata.push((kind, value));
             let code = ask(realm.kerberos(), &request.to_der()).error().code;
-            assert!(matches!(code, 24 | 25), "padata {kind}: {code}");
+            let right = match kind {
+                // A cookie that is none of this realm's, and FAST that is none.
+                133 => code == 90,
+                136 => code == 60,
+                _ => matches!(code, 24 | 25),
+            };
+            assert!(right, "padata {kind}: {code}");
         }
     }
     realm

@@ -9,7 +9,7 @@ use tessera_tests::wire::{
     Armor, FastReq, HIDE_CLIENT_NAMES, KdcReq, Name, Session, ask, crypto::Key, flag, keytab, login, login_in_armor,
     now, pa, pa_enc_timestamp, padata_of,
 };
-use tessera_tests::{MitRealm, Realm, Relay, Workstation};
+use tessera_tests::{MitRealm, Realm, Relay, Side, Workstation};
 
 const HOST: &str = "host/client.example.com";
 const NO_TIMESTAMP: &str = "[realms]\n EXAMPLE.COM = {\n  disable_encrypted_timestamp = true\n }\n";
@@ -336,45 +336,112 @@ fn the_reply_says_that_there_is_fast_and_which_request_it_answers() {
 
 #[test]
 #[ignore = "needs MIT's tools"]
-fn mits_kinit_logs_in_in_armor_where_it_may_not_send_a_timestamp() {
+fn who_may_not_send_a_timestamp_logs_in_in_armor() {
     on_both(|place| {
-        let relay = Relay::to(place.kdc);
-        let armor = armor_cache(&place.desk, &place.keytab);
-        let config = format!("{NO_TIMESTAMP}\n{}", relay.krb5_conf());
-        let desk = place.desk.clone().with_whole_config(&config);
-        desk.mit("kinit alice").stdin("wonderland\n").run().refused();
-        let kinit = |password: &str| {
-            let tool = desk.mit("kinit -T").arg(&armor).arg("alice");
-            tool.stdin(format!("{password}\n")).run()
-        };
-        let before = sent(&relay).len();
-        kinit("looking-glass").refused_with("Password incorrect");
-        kinit("wonderland").ok();
-        let sent = &sent(&relay)[before..];
-        assert!(sent.iter().any(|types| types.contains(&pa::FX_FAST)), "{sent:?}");
-        for types in sent {
-            assert!(
-                !types.contains(&pa::ENC_TIMESTAMP) && !types.contains(&pa::ENCRYPTED_CHALLENGE),
-                "a proof outside the armor: {sent:?}"
-            );
-        }
-        place.armored(1);
+        for (times, side) in (1..).zip(Side::BOTH) {
+            let relay = Relay::to(place.kdc);
+            let armor = armor_cache(&place.desk, &place.keytab);
+            let config = format!("{NO_TIMESTAMP}\n{}", relay.krb5_conf());
+            let desk = place.desk.another().with_whole_config(&config);
+            desk.tool(side, "kinit alice").stdin("wonderland\n").run().refused();
+            let kinit = |password: &str| {
+                let tool = desk.tool(side, "kinit -T").arg(&armor).arg("alice");
+                tool.stdin(format!("{password}\n")).run()
+            };
+            let before = sent(&relay).len();
+            kinit("looking-glass").refused_with("Password incorrect");
+            kinit("wonderland").ok();
+            let armored = |types: &&Vec<i64>| types.contains(&pa::FX_FAST);
+            let all = sent(&relay);
+            assert!(all[before..].iter().filter(armored).count() >= 2, "{side:?} {all:?}");
+            for types in &all {
+                assert!(
+                    !types.contains(&pa::ENC_TIMESTAMP) && !types.contains(&pa::ENCRYPTED_CHALLENGE),
+                    "{side:?}: a proof outside the armor: {all:?}"
+                );
+            }
+            place.armored(times);
 
-        // It remembers that there is FAST here, and wraps what it asks for with the ticket.
-        let listed = desk.mit("klist -C").run().ok();
-        assert!(listed.contains("fast_avail"), "{listed}");
-        desk.mit("kvno host/server.example.com").run().ok();
-        let last = relay.exchanges().pop().unwrap().request;
-        let types: Vec<_> = padata_of(&last).iter().map(|(kind, _)| *kind).collect();
-        assert!(last[0] == 0x6c && types.contains(&pa::FX_FAST), "{types:?}");
-        if let Some(realm) = place.ours {
-            told(
-                realm,
-                1,
-                &["service=host/server.example.com ", "result=issued", "armor=session"],
-            );
+            // It remembers that there is FAST here, and wraps what it asks for with the ticket.
+            let listed = desk.mit("klist -C").run().ok();
+            assert!(listed.contains("fast_avail"), "{side:?} {listed}");
+            desk.tool(side, "kvno host/server.example.com").run().ok();
+            let last = relay.exchanges().pop().unwrap().request;
+            let types: Vec<_> = padata_of(&last).iter().map(|(kind, _)| *kind).collect();
+            assert!(last[0] == 0x6c && types.contains(&pa::FX_FAST), "{side:?} {types:?}");
+            if let Some(realm) = place.ours {
+                told(
+                    realm,
+                    times,
+                    &["service=host/server.example.com ", "result=issued", "armor=session"],
+                );
+            }
         }
     });
+}
+
+/// Armor of one kind of key for a password of another.
+#[test]
+#[ignore = "needs MIT's tools"]
+fn every_enctype_armors_every_other() {
+    const ENCTYPES: [&str; 4] = [
+        "aes256-cts-hmac-sha1-96",
+        "aes128-cts-hmac-sha1-96",
+        "aes256-cts-hmac-sha384-192",
+        "aes128-cts-hmac-sha256-128",
+    ];
+    let realm = realm_with_alice_and_hosts();
+    let keytab = realm.keytab(HOST);
+    let asking_for = |etype: &str| {
+        let config = format!("[libdefaults]\n default_tkt_enctypes = {etype}\n{NO_TIMESTAMP}");
+        realm.workstation().with_config(&config)
+    };
+    for of_host in ENCTYPES {
+        let host = realm
+            .workstation()
+            .with_config(&format!("[libdefaults]\n default_tkt_enctypes = {of_host}\n"));
+        std::fs::copy(&keytab, host.keytab()).unwrap();
+        host.mit("kinit -k").arg(HOST).run().ok();
+        assert_eq!(host.tgt().session_etype, of_host);
+        for of_alice in ENCTYPES {
+            let desk = asking_for(of_alice);
+            let kinit = desk.mit("kinit -T").arg(host.cache()).arg("alice");
+            kinit.stdin("wonderland\n").run().ok();
+            assert_eq!(desk.tgt().session_etype, of_alice, "in {of_host}");
+            desk.mit("kvno host/server.example.com").run().ok();
+        }
+    }
+}
+
+/// Where unknown names look like others, they do so in armor.
+#[test]
+fn unknown_names_look_in_armor_like_others() {
+    let shape = |kdc: SocketAddr, host: &Session, name: &str, proof: bool| {
+        let fast = FastReq::new(&host.armor(), &KdcReq::initial(name));
+        let fast = if proof {
+            fast.with_challenge(&Key::random())
+        } else {
+            fast
+        };
+        let reply = fast.ask_as(kdc);
+        // Names that are as long make padata that is as long.
+        let sizes = |(kind, value): &(i64, Vec<u8>)| (*kind, value.len());
+        let inside: Vec<_> = reply.response().padata.iter().map(sizes).collect();
+        (reply.refusal(), reply.outer.error().e_text, inside)
+    };
+    let hidden = Realm::builder().realm("hide-unknown-principals = true").start();
+    add_alice_and_hosts(&hidden);
+    let kdc = hidden.kerberos();
+    let host_there = host(kdc, &hidden.keytab(HOST));
+    for (proof, code) in [(false, 25), (true, 24)] {
+        let of_alice = shape(kdc, &host_there, "alice", proof);
+        assert_eq!(of_alice.0, (code, true));
+        assert_eq!(shape(kdc, &host_there, "carol", proof), of_alice);
+    }
+    let open = realm_with_alice_and_hosts();
+    let kdc = open.kerberos();
+    let host_there = host(kdc, &open.keytab(HOST));
+    assert_eq!(shape(kdc, &host_there, "carol", false).0, (6, true));
 }
 
 /// Heimdal 7 proves itself in armor by a timestamp, and its client does not know of a strengthened reply key: without one,
@@ -453,8 +520,8 @@ fn our_kinit_takes_armor_from_a_cache_and_from_a_keytab_on_either_realm() {
         let relay = Relay::to(place.kdc);
         let cache = armor_cache(&place.desk, &place.keytab);
         let desk = place.desk.clone().with_whole_config(&relay.krb5_conf());
-        std::fs::copy(&place.keytab, desk.keytab()).unwrap();
-        for armor in [vec!["-T", &cache], vec!["--armor-keytab"]] {
+        let keytab = place.keytab.display().to_string();
+        for armor in [["-T", &cache], ["--armor-keytab", &keytab]] {
             let kinit = |password: &str| {
                 let tool = armor.iter().fold(desk.ours("kinit"), |tool, word| tool.arg(word));
                 tool.arg("alice").stdin(format!("{password}\n")).run()

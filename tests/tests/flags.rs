@@ -311,6 +311,10 @@ const KRB5_CONF: &[(&str, &str)] = &[
     ),
     ("libdefaults.udp_preference_limit", "a_client_may_prefer_tcp"),
     ("realms.kdc", "ipv6_is_served_beside_ipv4"),
+    (
+        "realms.disable_encrypted_timestamp",
+        "who_may_not_send_a_timestamp_logs_in_in_armor",
+    ),
     ("realms.kpasswd_server", "passwords_change_over_udp_alone_and_tcp_alone"),
     ("domain_realm", "a_hosts_realm_is_the_one_of_its_domain"),
 ];
