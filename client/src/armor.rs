@@ -2,7 +2,7 @@ use tessera_common::ccache::CredentialCache;
 use tessera_common::name::{Name, Principal, Realm};
 
 use crate::cache::CacheFile;
-use crate::client::{Client, clock_offset};
+use crate::client::{Client, clock_offset, fast_available};
 use crate::error::Error;
 use crate::exchange::Armor;
 use crate::keytab_file::{KeytabError, KeytabFile};
@@ -23,6 +23,14 @@ impl Client {
         })
     }
 
+    /// Armor that happens to be there: a ticket for `realm` that is still good, from a KDC that has said that it speaks FAST.
+    #[must_use]
+    pub fn armor_at_hand(&self, cache: &CredentialCache, realm: &Realm) -> Option<Armor> {
+        let tgs = Principal::new(Name::krbtgt(realm), cache.principal.realm.clone());
+        let armor = fast_available(cache, &tgs).then(|| self.armor(cache, realm));
+        armor.and_then(Result::ok)
+    }
+
     /// [`Client::armor`] from a cache on disk.
     ///
     /// # Errors
@@ -38,6 +46,21 @@ impl Client {
 
     /// [`Client::armor`] from a keytab: logs `host/` and the name of this machine in, or whoever comes first in the keytab. The
     /// ticket is kept nowhere.
+    ///
+    /// ```no_run
+    /// # use tessera_client::{Client, Error, Password, Secret};
+    /// # use tessera_client::exchange::AsRequest;
+    /// # fn main() -> Result<(), Error> {
+    /// # let client = Client::from_environment()?;
+    /// let alice = client.principal("alice")?;
+    /// let request = AsRequest {
+    ///     armor: Some(client.armor_from_keytab(&client.settings().default_keytab()?, &alice.realm)?),
+    ///     ..client.login_request(&alice)?
+    /// };
+    /// let login = client.login_for(request, Secret::Password(Password::new("wonderland")))?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Armor`].

@@ -343,3 +343,86 @@ macro_rules! from {
 }
 
 from!(SettingsError => Settings, CacheError => Cache, KeytabError => Keytab, PromptError => Prompt, PasswordError => Password);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(code: ErrorCode) -> Box<Refusal> {
+        Box::new(Refusal {
+            code,
+            text: None,
+            client: None,
+            server: None,
+            stime: Timestamp::default(),
+            data: None,
+        })
+    }
+
+    fn error(source: ExchangeError) -> Error {
+        Error::Kdc(Box::new(KdcError {
+            kdc: SocketAddr::from(([192, 0, 2, 1], 88)),
+            client: "alice@R".parse().unwrap(),
+            service: "krbtgt/R@R".parse().unwrap(),
+            by_password: true,
+            at: Timestamp::default(),
+            source,
+        }))
+    }
+
+    fn unarmored(code: ErrorCode) -> Error {
+        error(ExchangeError::Unarmored {
+            armor: "host/www@R".parse().unwrap(),
+            refusal: refusal(code),
+        })
+    }
+
+    #[test]
+    fn a_new_password_is_wanted_where_the_kdc_itself_says_so() {
+        let expired = ErrorCode::KDC_ERR_KEY_EXPIRED;
+        assert!(error(ExchangeError::Refused(refusal(expired))).wants_new_password());
+        assert!(!unarmored(expired).wants_new_password());
+        assert!(!error(ExchangeError::Refused(refusal(ErrorCode::KDC_ERR_POLICY))).wants_new_password());
+    }
+
+    #[test]
+    fn an_answer_without_fast_names_the_armor_and_what_to_do() {
+        for (code, expected) in [
+            (
+                ErrorCode::KRB_AP_ERR_TKT_EXPIRED,
+                "kdc 192.0.2.1:88 says that the FAST armor has expired, a ticket of host/www@R; get a new one",
+            ),
+            (
+                ErrorCode::KRB_AP_ERR_SKEW,
+                "Clock skew too great for the FAST armor of host/www@R",
+            ),
+            (
+                ErrorCode::KRB_AP_ERR_BADKEYVER,
+                "kdc 192.0.2.1:88 does not take the FAST armor of host/www@R for alice@R: KRB_AP_ERR_BADKEYVER",
+            ),
+            (
+                ErrorCode::KDC_ERR_PREAUTH_REQUIRED,
+                "does not speak FAST, or somebody on the path says no in its name",
+            ),
+        ] {
+            let said = unarmored(code).to_string();
+            assert!(said.contains(expected), "{said}");
+        }
+    }
+
+    #[test]
+    fn who_could_log_in_with_armor_is_told_how() {
+        for (offered, armored, expected) in [
+            (
+                vec![2, 136],
+                false,
+                "wants FAST armor for alice@R: kinit -T CACHE or --armor-keytab KEYTAB",
+            ),
+            (vec![2, 136], true, "no pre-authentication in common"),
+            (vec![16], false, "no pre-authentication in common"),
+        ] {
+            let said = error(ExchangeError::NoCommonPreauth { offered, armored }).to_string();
+            assert!(said.contains(expected), "{said}");
+        }
+    }
+}

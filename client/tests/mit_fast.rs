@@ -11,8 +11,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tessera_common::wire::{self, AsReq, KdcReq, KdcReqBody, TgsReq, msg_type, pa_type};
-use tessera_tests::{Clock, MitRealm, Relay, Workstation};
+use tessera_common::error_code::ErrorCode;
+use tessera_common::wire::{self, AsReq, KdcReq, KdcReqBody, KrbError, PaData, TgsRep, TgsReq, msg_type, pa_type};
+use tessera_tests::{Clock, MitRealm, Protocol, Relay, Workstation};
 
 /// A realm with alice, and a machine that has a keytab.
 struct Site {
@@ -260,6 +261,89 @@ fn tickets_are_got_renewed_and_refused_inside_fast() {
     desk.mit("kvno host/www.example.com").run().ok();
     let asked = seen(&relay, msg_type::TGS_REQ);
     assert_eq!(asked, vec![vec![pa_type::TGS_REQ, pa_type::FX_FAST]; 4]);
+}
+
+#[test]
+#[ignore = "needs MIT's KDC"]
+fn a_cache_of_mits_kinit_says_that_the_kdc_speaks_fast() {
+    let site = Site::new();
+    let relay = Relay::to(site.realm.kerberos());
+    let desk = site.realm.workstation().with_whole_config(&relay.krb5_conf());
+    desk.mit("kinit alice").stdin("wonderland\n").run().ok();
+    desk.ours("kvno host/www.example.com").run().ok();
+    assert_eq!(seen(&relay, msg_type::TGS_REQ), [[pa_type::TGS_REQ, pa_type::FX_FAST]]);
+    // As armor, too; and a keytab can be what logs in.
+    let other = site.realm.workstation();
+    other
+        .ours(&format!(
+            "kinit -T {} -kt {} host/www.example.com",
+            desk.cache(),
+            site.keytab.display()
+        ))
+        .run()
+        .ok();
+}
+
+#[test]
+#[ignore = "needs MIT's KDC"]
+fn nobody_on_the_path_talks_a_login_out_of_its_armor() {
+    let site = Site::new();
+    let machine = site.machine();
+    let relay = Relay::rewriting(site.realm.kerberos(), &[Protocol::Udp, Protocol::Tcp], |exchange| {
+        // What a KDC says that has never heard of FAST.
+        let offered = wire::encode(&vec![PaData::new(pa_type::ENC_TIMESTAMP, Vec::new())]);
+        let error = exchange.reply.as_deref().map(wire::decode::<KrbError>);
+        if let Some(Ok(error)) = error {
+            exchange.reply = Some(wire::encode(&KrbError {
+                error_code: ErrorCode::KDC_ERR_PREAUTH_REQUIRED.0,
+                e_data: Some(offered.into()),
+                ..error
+            }));
+        }
+    });
+    let desk = site.realm.workstation().with_whole_config(&relay.krb5_conf());
+    desk.ours(&format!("kinit -T {} alice", machine.cache()))
+        .stdin("wonderland\n")
+        .run()
+        .refused_with("it does not speak FAST, or somebody on the path says no in its name");
+    assert_eq!(seen(&relay, msg_type::AS_REQ), [[pa_type::FX_FAST]]);
+}
+
+#[test]
+#[ignore = "needs MIT's KDC"]
+fn a_ticket_from_which_fast_was_taken_away_is_refused() {
+    let site = Site::new();
+    let relay = Relay::rewriting(site.realm.kerberos(), &[Protocol::Udp, Protocol::Tcp], |exchange| {
+        let reply = exchange.reply.as_deref().map(wire::decode::<TgsRep>);
+        if let Some(Ok(TgsRep(mut rep))) = reply {
+            rep.padata = None;
+            exchange.reply = Some(wire::encode(&TgsRep(rep)));
+        }
+    });
+    let desk = site.realm.workstation().with_whole_config(&relay.krb5_conf());
+    desk.ours("kinit alice").stdin("wonderland\n").run().ok();
+    desk.ours("kvno host/www.example.com")
+        .run()
+        .refused_with("it is without FAST: the KDC does not speak it, or somebody on the path took it away");
+}
+
+#[test]
+#[ignore = "needs MIT's KDC"]
+fn a_password_is_changed_in_the_armor_that_is_at_hand() {
+    let site = Site::new();
+    let relay = Relay::to(site.realm.kerberos());
+    let desk = site
+        .realm
+        .workstation()
+        .with_whole_config(&conf(relay.address(), site.realm.password()));
+    desk.ours("kinit alice").stdin("wonderland\n").run().ok();
+    let before = seen(&relay, msg_type::AS_REQ).len();
+    desk.ours("kpasswd")
+        .stdin("wonderland\nlooking-glass\nlooking-glass\n")
+        .run()
+        .ok();
+    let asked = seen(&relay, msg_type::AS_REQ);
+    assert_eq!(asked[before..], [[pa_type::FX_FAST], [pa_type::FX_FAST]]);
 }
 
 #[test]
