@@ -9,7 +9,7 @@ use tessera_tests::wire::{
     Armor, FastReq, HIDE_CLIENT_NAMES, KdcReq, Name, Session, ask, crypto::Key, flag, keytab, login, login_in_armor,
     now, pa, pa_enc_timestamp, padata_of,
 };
-use tessera_tests::{MitRealm, Realm, Relay, Side, Workstation};
+use tessera_tests::{MitRealm, Realm, Relay, Side, Tool, Workstation};
 
 const HOST: &str = "host/client.example.com";
 const NO_TIMESTAMP: &str = "[realms]\n EXAMPLE.COM = {\n  disable_encrypted_timestamp = true\n }\n";
@@ -442,6 +442,41 @@ fn unknown_names_look_in_armor_like_others() {
     let kdc = open.kerberos();
     let host_there = host(kdc, &open.keytab(HOST));
     assert_eq!(shape(kdc, &host_there, "carol", false).0, (6, true));
+}
+
+/// What else a client may meet with at login, in armor: an alias, a password to be changed, a reply too big for a datagram.
+#[test]
+#[ignore = "needs MIT's tools"]
+fn armor_changes_nothing_else_about_a_login() {
+    let realm = Realm::builder()
+        .listen("kerberos = [\"127.0.0.1:0\"]\npassword = [\"127.0.0.1:0\"]\nmax-udp-reply = 512\n")
+        .start();
+    add_alice_and_hosts(&realm);
+    realm.principal("set alice --require-fast yes").run().ok();
+    realm.principal("alias alice al").run().ok();
+    let armor = armor_cache(&realm.workstation(), &realm.keytab(HOST));
+    for side in Side::BOTH {
+        let desk = realm.workstation();
+        let kinit = |options: &str, stdin: &str| {
+            let tool = desk.tool(side, "kinit -T").arg(&armor);
+            let tool = options.split(' ').fold(tool, Tool::arg);
+            tool.stdin(stdin).run()
+        };
+        kinit("-C al", "wonderland\n").ok();
+        let listed = desk.mit("klist").run().ok();
+        assert!(
+            listed.contains("Default principal: alice@EXAMPLE.COM\n"),
+            "{side:?} {listed}"
+        );
+        realm.principal("set alice --must-change-password yes").run().ok();
+        kinit("alice", "wonderland\nlooking-glass\nlooking-glass\n").ok();
+        kinit("alice", "looking-glass\n").ok();
+        realm
+            .principal("password alice --password-file -")
+            .stdin("wonderland\n")
+            .run()
+            .ok();
+    }
 }
 
 /// Heimdal 7 proves itself in armor by a timestamp, and its client does not know of a strengthened reply key: without one,

@@ -566,6 +566,74 @@ fn a_tgs_request_is_armored_by_its_own_header_alone() {
     });
 }
 
+/// Nobody on the way learns more than the code.
+#[test]
+fn refusals_that_are_not_about_fast_come_in_armor_as_well() {
+    let bench = Bench::new();
+    let kdc = bench.kdc;
+    let tgt = login_in_armor(kdc, "alice", &alice(), &bench.host.armor());
+    let set = |command: &str| {
+        bench.realm.principal(command).run().ok();
+    };
+    let login = |request: &KdcReq| {
+        let fast = FastReq::new(&bench.host.armor(), request).with_challenge(&alice());
+        fast.ask_as(kdc).refusal()
+    };
+    let sname = |name: &str| KdcReq {
+        sname: Some(Name::new(name)),
+        ..initial()
+    };
+    assert_eq!(login(&KdcReq::initial("nobody")), (6, true));
+    assert_eq!(login(&sname("host/nowhere")), (7, true));
+    assert_eq!(login(&initial().with_options(option::RENEW)), (13, true));
+    assert_eq!(
+        login(&KdcReq {
+            till: now() - 60,
+            ..initial()
+        }),
+        (11, true)
+    );
+    let foreign = KdcReq {
+        realm: Some(b"EXAMPLE.ORG".to_vec()),
+        ..initial()
+    };
+    assert_eq!(login(&foreign), (6, true));
+    let ticket = |service: &str| in_tgs(&bench, &tgt, &KdcReq::ticket(service), &|_, _| ()).refusal();
+    assert_eq!(ticket("host/nowhere"), (7, true));
+    assert_eq!(
+        in_tgs(
+            &bench,
+            &tgt,
+            &KdcReq::ticket("krbtgt/EXAMPLE.COM").with_options(option::RENEW),
+            &|_, _| ()
+        )
+        .refusal(),
+        (13, true)
+    );
+    for (change, code, back) in [
+        (
+            "set alice --must-change-password yes",
+            23,
+            "set alice --must-change-password no",
+        ),
+        (
+            "set alice --expires 2001-01-01T00:00:00Z",
+            1,
+            "set alice --expires never",
+        ),
+        ("lock alice", 18, "unlock alice"),
+    ] {
+        set(change);
+        assert_eq!(login(&initial()), (code, true), "{change}");
+        if code != 23 {
+            assert_eq!(ticket("host/server.example.com"), (code, true), "{change}");
+        }
+        set(back);
+        assert_eq!(login(&initial()), (0, true), "{back}");
+    }
+    bench.well();
+}
+
 #[test]
 fn fast_inside_of_fast_is_refused() {
     let bench = Bench::new();
