@@ -12,7 +12,13 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use tessera_common::Random;
-use tessera_common::crypto::{EncType, Key, KeyUsage, string_to_key};
+use tessera_common::crypto::{EncType, Key, KeyUsage, cf2, string_to_key};
+use tessera_common::fast::{ArmorKey, strengthen};
+use tessera_common::flags::FastOptions;
+use tessera_common::time::{KerberosTime, Timestamp};
+use tessera_common::wire::{
+    self, Any, EncryptedData, KrbFastArmoredReq, KrbFastReq, KrbFastResponse, PaFxFastRequest, UInt32,
+};
 
 const RUNS: u32 = 60;
 const RUN: Duration = Duration::from_millis(2);
@@ -40,6 +46,13 @@ fn main() {
         for len in LENGTHS {
             checksum_and_prf(etype, len);
         }
+    }
+    println!(
+        "\n{:28}{:>11}{:>11}{:>11}{:>11}{:>11}",
+        "ns", "cf2", "armor key", "challenge", "strengthen", "FAST AS"
+    );
+    for etype in EncType::ALL {
+        fast(etype);
     }
     println!("\n{:28}{:>18}", "microseconds", "string-to-key");
     for etype in EncType::ALL {
@@ -86,6 +99,67 @@ fn checksum_and_prf(etype: EncType, len: usize) {
     let sum_new = best(|| Key::new(etype, &octets).unwrap().checksum(usage, black_box(&data)));
     let prf = best(|| held.prf(black_box(&data)));
     println!("{:28}{len:>7}{sum_held:>11.0}{sum_new:>11.0}{prf:>11.0}", etype.name());
+}
+
+/// What a KDC does for FAST (RFC 6113). A long-term key is held; all others are new in each exchange.
+fn fast(etype: EncType) {
+    let octets = |first| (first..).take(etype.key_len()).collect::<Vec<u8>>();
+    let new = |first| Key::new(etype, &octets(first)).unwrap();
+    let long_term = new(1);
+    let stamp = Timestamp::new(KerberosTime(1_800_000_000), 5);
+    let mut random = Counter(0);
+
+    let armor = ArmorKey::new(&new(2), &new(3));
+    let challenge = armor.client_challenge(&long_term).seal(stamp, &mut random);
+    let challenge: EncryptedData = wire::decode(&challenge.padata_value).unwrap();
+    let request = KrbFastReq {
+        fast_options: FastOptions::empty(),
+        padata: Vec::new(),
+        req_body: Any::new([&[0x04, 0x81, 200], [1; 200].as_slice()].concat()),
+    };
+    let body = [1; 200];
+    let request = armor.seal_request(None, &body, &request, &mut random);
+    let PaFxFastRequest::ArmoredData(request) = wire::decode(&request.padata_value).unwrap();
+    let authenticator = new(3).encrypt(KeyUsage::AP_REQ_AUTHENTICATOR, &[1; 150], &mut random);
+
+    let combined = best(|| cf2(black_box(&new(2)), black_box(&new(3)), b"subkeyarmor", b"ticketarmor"));
+    let armored = best(|| ArmorKey::new(black_box(&new(2)), black_box(&new(3))));
+    let challenged = best(|| armor.client_challenge(&long_term).open(black_box(&challenge)).unwrap());
+    let strengthened = best(|| strengthen(black_box(&new(4)), &long_term));
+    let exchange = best(|| fast_as_exchange(&new, &long_term, &authenticator, &request, &body, &challenge, stamp));
+    println!(
+        "{:28}{combined:>11.0}{armored:>11.0}{challenged:>11.0}{strengthened:>11.0}{exchange:>11.0}",
+        etype.name()
+    );
+}
+
+/// All that an AS exchange with an encrypted challenge has to encrypt and decrypt, but for the two tickets.
+fn fast_as_exchange(
+    new: &impl Fn(u8) -> Key,
+    long_term: &Key,
+    authenticator: &[u8],
+    request: &KrbFastArmoredReq,
+    body: &[u8],
+    challenge: &EncryptedData,
+    now: Timestamp,
+) -> Vec<u8> {
+    let mut random = Counter(0);
+    let session = new(3);
+    session.decrypt(KeyUsage::AP_REQ_AUTHENTICATOR, authenticator).unwrap();
+    let armor = ArmorKey::new(&new(2), &session);
+    armor.open_request(request, body).unwrap();
+    armor.client_challenge(long_term).open(challenge).unwrap();
+    let answer = armor.kdc_challenge(long_term).seal(now, &mut random);
+    let share = new(4);
+    let response = KrbFastResponse {
+        padata: vec![answer],
+        strengthen_key: Some((&share).into()),
+        finished: None,
+        nonce: UInt32(7),
+    };
+    black_box(armor.ticket_checksum(&[1; 400]));
+    black_box(armor.seal_response(&response, &mut random));
+    strengthen(&share, long_term).encrypt(KeyUsage::AS_REP, &[1; 200], &mut random)
 }
 
 /// Nanoseconds of one call, in the best of [`RUNS`] runs of [`RUN`] each.

@@ -1,7 +1,7 @@
 //! AES with ciphertext stealing, CBC-CS3 with a zero initial vector: the mode of RFC 3962 §5 and RFC 8009 §5.
 
-use cts::cipher::array::Array;
-use cts::cipher::consts::U16;
+use cts::cipher::array::{Array, ArraySize};
+use cts::cipher::consts::{U16, U32};
 use cts::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, InnerIvInit as _, KeyInit, KeySizeUser};
 use cts::{CbcCs3, Decrypt as _, Encrypt as _};
 
@@ -12,27 +12,22 @@ pub(super) const BLOCK: usize = 16;
 
 /// AES of one key length, with the key schedule of each direction as a type of its own.
 pub(super) trait Aes: 'static {
-    type Encrypt: BlockCipherEncrypt<BlockSize = U16> + KeyInit + Send + Sync;
-    type Decrypt: BlockCipherDecrypt<BlockSize = U16> + KeyInit + Send + Sync;
+    /// The octets of a key.
+    type KeySize: ArraySize;
+    type Encrypt: BlockCipherEncrypt<BlockSize = U16> + KeyInit + KeySizeUser<KeySize = Self::KeySize> + Send + Sync;
+    type Decrypt: BlockCipherDecrypt<BlockSize = U16> + KeyInit + KeySizeUser<KeySize = Self::KeySize> + Send + Sync;
 
-    /// The schedule for encryption; `key` has [`KeySize`] octets.
+    /// The schedule for encryption; `key` has as many octets as it needs.
     fn encryption_schedule(key: &[u8]) -> Self::Encrypt {
         zero_padded(key, Self::Encrypt::new)
     }
-
-    /// The schedule for decryption; `key` has [`KeySize`] octets.
-    fn decryption_schedule(key: &[u8]) -> Self::Decrypt {
-        zero_padded(key, Self::Decrypt::new)
-    }
 }
-
-/// The octets of a key, as a type.
-pub(super) type KeySize<A> = <<A as Aes>::Encrypt as KeySizeUser>::KeySize;
 
 /// AES with keys of 128 bits.
 pub(super) struct Aes128;
 
 impl Aes for Aes128 {
+    type KeySize = U16;
     type Encrypt = aes::Aes128Enc;
     type Decrypt = aes::Aes128Dec;
 }
@@ -41,6 +36,7 @@ impl Aes for Aes128 {
 pub(super) struct Aes256;
 
 impl Aes for Aes256 {
+    type KeySize = U32;
     type Encrypt = aes::Aes256Enc;
     type Decrypt = aes::Aes256Dec;
 }
@@ -79,6 +75,10 @@ mod tests {
     use super::super::hex::hex;
     use super::*;
 
+    fn decryption_schedule<A: Aes>(key: &[u8]) -> A::Decrypt {
+        A::Decrypt::new_from_slice(key).unwrap()
+    }
+
     /// RFC 3962 appendix B: how much of the text is encrypted, and what comes out.
     #[test]
     fn ciphertexts_are_those_of_rfc_3962() {
@@ -108,7 +108,7 @@ mod tests {
             let mut buffer = text[..len].to_vec();
             encrypt(&Aes128::encryption_schedule(key), &mut buffer);
             assert_eq!(buffer, hex(ciphertext), "{len} octets");
-            decrypt(&Aes128::decryption_schedule(key), &mut buffer).unwrap();
+            decrypt(&decryption_schedule::<Aes128>(key), &mut buffer).unwrap();
             assert_eq!(buffer, &text[..len], "{len} octets");
         }
     }
@@ -120,7 +120,7 @@ mod tests {
         let mut block = hex("3243f6a8885a308d313198a2e0370734");
         encrypt(&Aes128::encryption_schedule(&key), &mut block);
         assert_eq!(block, hex("3925841d02dc09fbdc118597196a0b32"));
-        decrypt(&Aes128::decryption_schedule(&key), &mut block).unwrap();
+        decrypt(&decryption_schedule::<Aes128>(&key), &mut block).unwrap();
         assert_eq!(block, hex("3243f6a8885a308d313198a2e0370734"));
     }
 
@@ -128,12 +128,12 @@ mod tests {
     fn less_than_a_block_does_not_decrypt() {
         for len in 0..BLOCK {
             assert_eq!(
-                decrypt(&Aes256::decryption_schedule(&[1; 32]), &mut vec![0; len]),
+                decrypt(&decryption_schedule::<Aes256>(&[1; 32]), &mut vec![0; len]),
                 None,
                 "{len} octets"
             );
         }
-        assert!(decrypt(&Aes256::decryption_schedule(&[1; 32]), &mut [0; BLOCK]).is_some());
+        assert!(decrypt(&decryption_schedule::<Aes256>(&[1; 32]), &mut [0; BLOCK]).is_some());
     }
 
     #[test]

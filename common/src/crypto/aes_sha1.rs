@@ -1,16 +1,16 @@
 //! `aes128-cts-hmac-sha1-96` and `aes256-cts-hmac-sha1-96`: RFC 3962 in the simplified profile of RFC 3961 §5.3.
 
-use cts::cipher::BlockCipherEncrypt;
+use core::marker::PhantomData;
+
 use cts::cipher::array::Array;
-use cts::cipher::consts::U16;
-use cts::cipher::typenum::Unsigned as _;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use cts::cipher::{BlockCipherEncrypt as _, KeyInit as _};
+use hmac::{Hmac, Mac as _};
 use sha1::{Digest as _, Sha1};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::aes_cts::{self, Aes, BLOCK, KeySize};
+use super::aes_cts::{self, Aes, BLOCK};
 use super::nfold::nfold;
-use super::sealing::{Checksum, Open, Seal};
+use super::sealing::{Checksum, Open, PseudoRandom, Seal};
 use super::{CryptoError, KeyUsage, constant_time_eq, zero_padded};
 
 /// HMAC-SHA1 cut to 96 bits.
@@ -26,8 +26,8 @@ impl<A: Aes> Sealer<A> {
     pub(super) fn new(key: &[u8], usage: KeyUsage) -> Self {
         let base = A::encryption_schedule(key);
         Self {
-            ke: A::encryption_schedule(&derive::<A>(&base, &usage_constant(usage, Purpose::Encryption))),
-            ki: hmac_key(&derive::<A>(&base, &usage_constant(usage, Purpose::Integrity))),
+            ke: derive::<A, _>(&base, &usage_constant(usage, Purpose::Encryption), A::Encrypt::new),
+            ki: derive_mac_key::<A>(&base, usage, Purpose::Integrity),
         }
     }
 }
@@ -54,8 +54,8 @@ impl<A: Aes> Opener<A> {
     pub(super) fn new(key: &[u8], usage: KeyUsage) -> Self {
         let base = A::encryption_schedule(key);
         Self {
-            ke: A::decryption_schedule(&derive::<A>(&base, &usage_constant(usage, Purpose::Encryption))),
-            ki: hmac_key(&derive::<A>(&base, &usage_constant(usage, Purpose::Integrity))),
+            ke: derive::<A, _>(&base, &usage_constant(usage, Purpose::Encryption), A::Decrypt::new),
+            ki: derive_mac_key::<A>(&base, usage, Purpose::Integrity),
         }
     }
 }
@@ -74,53 +74,76 @@ impl<A: Aes> Open for Opener<A> {
 }
 
 /// `hmac-sha1-96-aes128` and `hmac-sha1-96-aes256` (RFC 3962 §7).
-pub(super) struct Checksummer {
+pub(super) struct Checksummer<A> {
     kc: Hmac<Sha1>,
+    aes: PhantomData<fn() -> A>,
 }
 
-impl Checksummer {
-    pub(super) fn new<A: Aes>(key: &[u8], usage: KeyUsage) -> Self {
+impl<A: Aes> Checksummer<A> {
+    pub(super) fn new(key: &[u8], usage: KeyUsage) -> Self {
         let base = A::encryption_schedule(key);
         Self {
-            kc: hmac_key(&derive::<A>(&base, &usage_constant(usage, Purpose::Checksum))),
+            kc: derive_mac_key::<A>(&base, usage, Purpose::Checksum),
+            aes: PhantomData,
         }
     }
 }
 
-impl Checksum for Checksummer {
+impl<A> Checksum for Checksummer<A> {
     fn checksum(&self, data: &[u8]) -> Vec<u8> {
         mac(&self.kc, data).to_vec()
     }
 }
 
 /// The pseudo-random function of RFC 3961 §5.3: one block, SHA-1 of the input encrypted under DK(key, "prf").
-pub(super) fn prf<A: Aes>(key: &[u8], input: &[u8]) -> Zeroizing<Vec<u8>> {
-    const CONSTANT: [u8; BLOCK] = nfold(b"prf");
-    let kp = A::encryption_schedule(&derive::<A>(&A::encryption_schedule(key), &CONSTANT));
-    let mut out = Zeroizing::new(Sha1::digest(input).to_vec());
-    out.truncate(BLOCK);
-    aes_cts::encrypt(&kp, &mut out);
-    out
+pub(super) struct Prf<A: Aes>(A::Encrypt);
+
+impl<A: Aes> Prf<A> {
+    pub(super) fn new(key: &[u8]) -> Self {
+        const CONSTANT: [u8; BLOCK] = nfold(b"prf");
+        Self(derive::<A, _>(&A::encryption_schedule(key), &CONSTANT, A::Encrypt::new))
+    }
+}
+
+impl<A: Aes> PseudoRandom for Prf<A> {
+    fn fill(&self, input: &[&[u8]], out: &mut [u8]) {
+        let mut hash = Sha1::new();
+        for part in input {
+            hash.update(part);
+        }
+        let mut block = Array::default();
+        block.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+        self.0.encrypt_block(&mut block);
+        out.iter_mut().zip(&block).for_each(|(to, from)| *to = *from);
+        block.as_mut_slice().zeroize();
+    }
 }
 
 /// The last step of string-to-key (RFC 3962 §4): DK(`seed`, "kerberos").
-pub(super) fn finish_string_to_key<A: Aes>(seed: &[u8]) -> DerivedKey {
+pub(super) fn finish_string_to_key<A: Aes>(seed: &[u8]) -> Zeroizing<Vec<u8>> {
     const CONSTANT: [u8; BLOCK] = nfold(b"kerberos");
-    derive::<A>(&A::encryption_schedule(seed), &CONSTANT)
+    derive::<A, _>(&A::encryption_schedule(seed), &CONSTANT, |key| {
+        Zeroizing::new(key.to_vec())
+    })
 }
 
-type DerivedKey = Zeroizing<Vec<u8>>;
-
-/// DK (RFC 3961 §5.1), which for AES is DR: the folded constant encrypted block after block, each from the one before.
-fn derive<A: Aes>(base: &impl BlockCipherEncrypt<BlockSize = U16>, constant: &[u8; BLOCK]) -> DerivedKey {
-    let mut derived = Zeroizing::new(Vec::with_capacity(KeySize::<A>::USIZE));
+/// DK (RFC 3961 §5.1), which for AES is DR: the folded constant encrypted block after block, each from the one before. It is
+/// handed to `work`, and wiped afterwards.
+fn derive<A: Aes, R>(base: &A::Encrypt, constant: &[u8; BLOCK], work: impl FnOnce(&Array<u8, A::KeySize>) -> R) -> R {
+    let mut derived = Array::default();
     let mut block = Array::from(*constant);
-    while derived.len() < KeySize::<A>::USIZE {
+    for part in derived.chunks_mut(BLOCK) {
         base.encrypt_block(&mut block);
-        derived.extend_from_slice(&block);
+        part.iter_mut().zip(&block).for_each(|(to, from)| *to = *from);
     }
+    let result = work(&derived);
     block.as_mut_slice().zeroize();
-    derived
+    derived.as_mut_slice().zeroize();
+    result
+}
+
+fn derive_mac_key<A: Aes>(base: &A::Encrypt, usage: KeyUsage, purpose: Purpose) -> Hmac<Sha1> {
+    derive::<A, _>(base, &usage_constant(usage, purpose), |key| zero_padded(key, Hmac::new))
 }
 
 #[derive(Clone, Copy)]
@@ -176,10 +199,6 @@ fn usage_constant(usage: KeyUsage, purpose: Purpose) -> [u8; BLOCK] {
     )
 }
 
-fn hmac_key(key: &[u8]) -> Hmac<Sha1> {
-    zero_padded(key, Hmac::new)
-}
-
 fn mac(key: &Hmac<Sha1>, data: &[u8]) -> [u8; MAC_LEN] {
     let full: [u8; 20] = key.clone().chain_update(data).finalize().into_bytes().into();
     let mut cut = [0; MAC_LEN];
@@ -205,21 +224,21 @@ mod tests {
             *Opener::<Aes128>::new(SHORT, KeyUsage::TICKET).open(&message).unwrap(),
             plaintext
         );
-        let checksummer = Checksummer::new::<Aes128>(SHORT, KeyUsage::TICKET);
+        let checksummer = Checksummer::<Aes128>::new(SHORT, KeyUsage::TICKET);
         assert_eq!(checksummer.checksum(plaintext), hex("a963c4fd9a057fb4146a0c78"));
-        assert_eq!(
-            *prf::<Aes128>(SHORT, plaintext),
-            hex("783a342c652624ce5ceb288bc35def95")
-        );
+        let mut block = [0; 16];
+        Prf::<Aes128>::new(SHORT).fill(&[plaintext], &mut block);
+        assert_eq!(block.as_slice(), hex("783a342c652624ce5ceb288bc35def95"));
 
         let message = hex("f7919ccc897f25bd43c7d1620372a80d0e6a0dd14f55fa9a1a817e0eeddac2ed368c4790");
         assert_eq!(
             *Opener::<Aes256>::new(LONG, KeyUsage::TICKET).open(&message).unwrap(),
             plaintext
         );
-        let checksummer = Checksummer::new::<Aes256>(LONG, KeyUsage::TICKET);
+        let checksummer = Checksummer::<Aes256>::new(LONG, KeyUsage::TICKET);
         assert_eq!(checksummer.checksum(plaintext), hex("1172579108ddb3409cd1c81c"));
-        assert_eq!(*prf::<Aes256>(LONG, plaintext), hex("aa1cc8cece4596944efc74a443621234"));
+        Prf::<Aes256>::new(LONG).fill(&[b"a ", b"ticket"], &mut block);
+        assert_eq!(block.as_slice(), hex("aa1cc8cece4596944efc74a443621234"));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! `aes128-cts-hmac-sha256-128` and `aes256-cts-hmac-sha384-192` (RFC 8009).
 
+use cts::cipher::KeyInit as _;
 use cts::cipher::array::{Array, ArraySize};
 use cts::cipher::consts::{U16, U24, U32, U48};
 use cts::cipher::typenum::Unsigned as _;
-use hmac::{EagerHash, Hmac, KeyInit as _, Mac as _};
+use hmac::{EagerHash, Hmac, Mac as _};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::aes_cts::{self, Aes, Aes128, Aes256, BLOCK, KeySize};
-use super::sealing::{Checksum, Open, Seal};
+use super::aes_cts::{self, Aes, Aes128, Aes256, BLOCK};
+use super::sealing::{Checksum, Open, PseudoRandom, Seal};
 use super::{CryptoError, KeyUsage, constant_time_eq, zero_padded};
 
 /// One of the two enctypes.
@@ -53,8 +54,8 @@ impl<P: Profile> Sealer<P> {
     pub(super) fn new(key: &[u8], usage: KeyUsage) -> Self {
         let base = hmac_key::<P>(key);
         Self {
-            ke: P::Aes::encryption_schedule(&encryption_key::<P>(&base, usage)),
-            ki: integrity_key::<P>(&base, usage),
+            ke: encryption_key::<P, _>(&base, usage, <P::Aes as Aes>::Encrypt::new),
+            ki: mac_key::<P>(&base, usage, 0x55),
         }
     }
 }
@@ -81,8 +82,8 @@ impl<P: Profile> Opener<P> {
     pub(super) fn new(key: &[u8], usage: KeyUsage) -> Self {
         let base = hmac_key::<P>(key);
         Self {
-            ke: P::Aes::decryption_schedule(&encryption_key::<P>(&base, usage)),
-            ki: integrity_key::<P>(&base, usage),
+            ke: encryption_key::<P, _>(&base, usage, <P::Aes as Aes>::Decrypt::new),
+            ki: mac_key::<P>(&base, usage, 0x55),
         }
     }
 }
@@ -115,7 +116,7 @@ impl<P: Profile> Checksummer<P> {
     pub(super) fn new(key: &[u8], usage: KeyUsage) -> Self {
         let base = hmac_key::<P>(key);
         Self {
-            kc: hmac_key::<P>(&usage_key::<P, P::MacLen>(&base, usage, 0x99)),
+            kc: mac_key::<P>(&base, usage, 0x99),
         }
     }
 }
@@ -126,42 +127,72 @@ impl<P: Profile> Checksum for Checksummer<P> {
     }
 }
 
-/// The pseudo-random function (RFC 8009 §5): 32 or 48 octets.
-pub(super) fn prf<P: Profile>(key: &[u8], input: &[u8]) -> Zeroizing<Vec<u8>> {
-    kdf::<P, P::PrfLen>(&hmac_key::<P>(key), &[b"prf", &[0], input])
+/// The pseudo-random function (RFC 8009 §5).
+pub(super) struct Prf<P: Profile>(Hmac<P::Hash>);
+
+impl<P: Profile> Prf<P> {
+    pub(super) fn new(key: &[u8]) -> Self {
+        Self(hmac_key::<P>(key))
+    }
+}
+
+impl<P: Profile> PseudoRandom for Prf<P> {
+    fn fill(&self, input: &[&[u8]], out: &mut [u8]) {
+        let mut hmac = begin_kdf::<P>(&self.0);
+        hmac.update(b"prf\0");
+        for part in input {
+            hmac.update(part);
+        }
+        end_kdf::<P, P::PrfLen, _>(hmac, |block| {
+            out.iter_mut().zip(block).for_each(|(to, from)| *to = *from);
+        });
+    }
 }
 
 /// The last step of string-to-key (RFC 8009 §4).
 pub(super) fn finish_string_to_key<P: Profile>(seed: &[u8]) -> Zeroizing<Vec<u8>> {
-    kdf::<P, KeySize<P::Aes>>(&hmac_key::<P>(seed), &[b"kerberos", &[0]])
+    let mut hmac = begin_kdf::<P>(&hmac_key::<P>(seed));
+    hmac.update(b"kerberos\0");
+    end_kdf::<P, <P::Aes as Aes>::KeySize, _>(hmac, |key| Zeroizing::new(key.to_vec()))
 }
 
-fn encryption_key<P: Profile>(base: &Hmac<P::Hash>, usage: KeyUsage) -> Zeroizing<Vec<u8>> {
-    usage_key::<P, KeySize<P::Aes>>(base, usage, 0xaa)
+/// Hands `work` the key for encryption of one usage (RFC 8009 §5).
+fn encryption_key<P: Profile, R>(
+    base: &Hmac<P::Hash>,
+    usage: KeyUsage,
+    work: impl FnOnce(&Array<u8, <P::Aes as Aes>::KeySize>) -> R,
+) -> R {
+    usage_key::<P, _, R>(base, usage, 0xaa, work)
 }
 
-fn integrity_key<P: Profile>(base: &Hmac<P::Hash>, usage: KeyUsage) -> Hmac<P::Hash> {
-    hmac_key::<P>(&usage_key::<P, P::MacLen>(base, usage, 0x55))
+/// The MAC's key for one usage, of integrity (0x55) or of checksums (0x99) (RFC 8009 §5).
+fn mac_key<P: Profile>(base: &Hmac<P::Hash>, usage: KeyUsage, purpose: u8) -> Hmac<P::Hash> {
+    usage_key::<P, P::MacLen, _>(base, usage, purpose, |key| hmac_key::<P>(key))
 }
 
-/// The key of `N` octets for one usage and purpose (RFC 8009 §5).
-fn usage_key<P: Profile, N: ArraySize>(base: &Hmac<P::Hash>, usage: KeyUsage, purpose: u8) -> Zeroizing<Vec<u8>> {
-    kdf::<P, N>(base, &[&usage.0.to_be_bytes(), &[purpose, 0]])
+fn usage_key<P: Profile, N: ArraySize, R>(
+    base: &Hmac<P::Hash>,
+    usage: KeyUsage,
+    purpose: u8,
+    work: impl FnOnce(&Array<u8, N>) -> R,
+) -> R {
+    let mut hmac = begin_kdf::<P>(base);
+    hmac.update(&usage.0.to_be_bytes());
+    hmac.update(&[purpose, 0]);
+    end_kdf::<P, N, R>(hmac, work)
 }
 
-/// KDF-HMAC-SHA2 (RFC 8009 §3) of `N` octets, never more than one HMAC gives. `info` is the label, a zero octet and the
-/// context, in as many parts as are at hand.
-fn kdf<P: Profile, N: ArraySize>(key: &Hmac<P::Hash>, info: &[&[u8]]) -> Zeroizing<Vec<u8>> {
-    let mut hmac = key.clone();
-    hmac.update(&1_u32.to_be_bytes());
-    for part in info {
-        hmac.update(part);
-    }
-    hmac.update(&(N::U32 * 8).to_be_bytes());
-    let mut block = hmac.finalize().into_bytes();
-    let derived = Zeroizing::new(block.iter().copied().take(N::USIZE).collect());
+/// KDF-HMAC-SHA2 (RFC 8009 §3). The label, a zero octet and the context are for the caller to put between.
+fn begin_kdf<P: Profile>(key: &Hmac<P::Hash>) -> Hmac<P::Hash> {
+    key.clone().chain_update(1_u32.to_be_bytes())
+}
+
+/// Hands `work` the `N` octets that were derived, never more than one HMAC gives, and wipes them afterwards.
+fn end_kdf<P: Profile, N: ArraySize, R>(hmac: Hmac<P::Hash>, work: impl FnOnce(&Array<u8, N>) -> R) -> R {
+    let mut block = hmac.chain_update((N::U32 * 8).to_be_bytes()).finalize().into_bytes();
+    let result = zero_padded(block.get(..N::USIZE).unwrap_or_default(), work);
     block.as_mut_slice().zeroize();
-    derived
+    result
 }
 
 fn hmac_key<P: Profile>(key: &[u8]) -> Hmac<P::Hash> {
@@ -194,17 +225,17 @@ mod tests {
     #[test]
     fn derived_keys_are_those_of_rfc_8009() {
         let base = hmac_key::<Aes128Sha256>(&hex(SHORT));
-        let key = |purpose| usage_key::<Aes128Sha256, U16>(&base, USAGE, purpose);
-        assert_eq!(*key(0x99), hex("b31a018a48f54776f403e9a396325dc3"));
-        assert_eq!(*key(0xaa), hex("9b197dd1e8c5609d6e67c3e37c62c72e"));
-        assert_eq!(*key(0x55), hex("9fda0e56ab2d85e1569a688696c26a6c"));
+        let key = |purpose| usage_key::<Aes128Sha256, U16, _>(&base, USAGE, purpose, |key| key.to_vec());
+        assert_eq!(key(0x99), hex("b31a018a48f54776f403e9a396325dc3"));
+        assert_eq!(key(0xaa), hex("9b197dd1e8c5609d6e67c3e37c62c72e"));
+        assert_eq!(key(0x55), hex("9fda0e56ab2d85e1569a688696c26a6c"));
 
         let base = hmac_key::<Aes256Sha384>(&hex(LONG));
-        let key = |purpose| usage_key::<Aes256Sha384, U24>(&base, USAGE, purpose);
-        assert_eq!(*key(0x99), hex("ef5718be86cc84963d8bbb5031e9f5c4ba41f28faf69e73d"));
-        assert_eq!(*key(0x55), hex("69b16514e3cd8e56b82010d5c73012b622c4d00ffc23ed1f"));
+        let key = |purpose| usage_key::<Aes256Sha384, U24, _>(&base, USAGE, purpose, |key| key.to_vec());
+        assert_eq!(key(0x99), hex("ef5718be86cc84963d8bbb5031e9f5c4ba41f28faf69e73d"));
+        assert_eq!(key(0x55), hex("69b16514e3cd8e56b82010d5c73012b622c4d00ffc23ed1f"));
         assert_eq!(
-            *encryption_key::<Aes256Sha384>(&base, USAGE),
+            encryption_key::<Aes256Sha384, _>(&base, USAGE, |key| key.to_vec()),
             hex("56ab22bee63d82d7bc5227f6773f8ea7a5eb1c825160c38312980c442e5c7e49")
         );
     }
@@ -295,12 +326,16 @@ mod tests {
     /// RFC 8009 appendix A, pseudo-random function.
     #[test]
     fn prf_outputs_are_those_of_rfc_8009() {
+        let mut short = [0; 32];
+        Prf::<Aes128Sha256>::new(&hex(SHORT)).fill(&[b"test"], &mut short);
         assert_eq!(
-            *prf::<Aes128Sha256>(&hex(SHORT), b"test"),
+            short.as_slice(),
             hex("9d188616f63852fe86915bb840b4a886ff3e6bb0f819b49b893393d393854295")
         );
+        let mut long = [0; 48];
+        Prf::<Aes256Sha384>::new(&hex(LONG)).fill(&[b"te", b"st"], &mut long);
         assert_eq!(
-            *prf::<Aes256Sha384>(&hex(LONG), b"test"),
+            long.as_slice(),
             hex("9801f69a368c2bf675e59521e177d9a07f67efe1cfde8d3c8d6f6a0256e3b17d\
                  b3c1b62ad1b8553360d17367eb1514d2")
         );

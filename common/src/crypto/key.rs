@@ -1,21 +1,20 @@
 //! A key, with what has been derived from it.
 
 use core::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::aes_cts::{Aes128, Aes256, BLOCK};
-use super::aes_sha2::{Aes128Sha256, Aes256Sha384};
-use super::sealing::{self, Checksum, Open, Seal, UsageCache};
-use super::{CryptoError, EncType, KeyUsage, aes_sha1, aes_sha2, constant_time_eq};
+use super::aes_cts::BLOCK;
+use super::sealing::{self, Checksum, Open, PseudoRandom, Seal, UsageCache};
+use super::{CryptoError, EncType, KeyUsage, constant_time_eq};
 use crate::Random;
 
 /// A key and its enctype. Wiped when dropped, never printed, compared in constant time.
 ///
-/// A clone is another handle to the same key. The keys that each [`KeyUsage`] derives from it are kept with it, so a key
-/// that is held on to derives once. That takes memory: some 110 octets for the key, and 350 to 600 for each usage and
-/// direction that it has served.
+/// A clone is another handle to the same key. The keys that each [`KeyUsage`] derives from it are kept with it when it does
+/// something the second time, so a key that is held on to does not derive again, and one that is used once costs no memory
+/// for what it will not need. A key takes some 130 octets, and 350 to 600 for each usage and direction that is kept.
 #[derive(Clone)]
 pub struct Key(Arc<Inner>);
 
@@ -25,6 +24,7 @@ struct Inner {
     sealers: UsageCache<dyn Seal>,
     openers: UsageCache<dyn Open>,
     checksummers: UsageCache<dyn Checksum>,
+    prf: OnceLock<Box<dyn PseudoRandom>>,
 }
 
 #[derive(ZeroizeOnDrop)]
@@ -62,6 +62,7 @@ impl Key {
             sealers: UsageCache::default(),
             openers: UsageCache::default(),
             checksummers: UsageCache::default(),
+            prf: OnceLock::new(),
         }))
     }
 
@@ -93,10 +94,11 @@ impl Key {
     }
 
     fn encrypt_with_confounder(&self, usage: KeyUsage, confounder: [u8; BLOCK], plaintext: &[u8]) -> Vec<u8> {
-        let derive = || sealing::sealer(self.etype(), self.octets(), usage);
-        self.0
-            .sealers
-            .with(usage, derive, |keys| keys.seal(confounder, plaintext))
+        let (etype, octets) = self.parts();
+        match self.0.sealers.kept(usage, || sealing::sealer(etype, octets, usage)) {
+            Some(keys) => keys.seal(confounder, plaintext),
+            None => sealing::seal_once((etype, octets), usage, confounder, plaintext),
+        }
     }
 
     /// Checks the MAC and decrypts.
@@ -104,15 +106,22 @@ impl Key {
     /// # Errors
     /// [`CryptoError::Truncated`] or [`CryptoError::Integrity`].
     pub fn decrypt(&self, usage: KeyUsage, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
-        let derive = || sealing::opener(self.etype(), self.octets(), usage);
-        self.0.openers.with(usage, derive, |keys| keys.open(ciphertext))
+        let (etype, octets) = self.parts();
+        match self.0.openers.kept(usage, || sealing::opener(etype, octets, usage)) {
+            Some(keys) => keys.open(ciphertext),
+            None => sealing::open_once((etype, octets), usage, ciphertext),
+        }
     }
 
     /// The keyed checksum of this key's enctype over `data`; its type is [`EncType::checksum_type`].
     #[must_use]
     pub fn checksum(&self, usage: KeyUsage, data: &[u8]) -> Vec<u8> {
-        let derive = || sealing::checksummer(self.etype(), self.octets(), usage);
-        self.0.checksummers.with(usage, derive, |keys| keys.checksum(data))
+        let (etype, octets) = self.parts();
+        let derive = || sealing::checksummer(etype, octets, usage);
+        match self.0.checksummers.kept(usage, derive) {
+            Some(keys) => keys.checksum(data),
+            None => sealing::checksum_once((etype, octets), usage, data),
+        }
     }
 
     /// Checks a keyed checksum in constant time.
@@ -139,12 +148,18 @@ impl Key {
     /// The pseudo-random function of RFC 3961 for this enctype: 16 octets with SHA-1, 32 with SHA-256, 48 with SHA-384.
     #[must_use]
     pub fn prf(&self, input: &[u8]) -> Zeroizing<Vec<u8>> {
-        match self.etype() {
-            EncType::Aes128CtsHmacSha1_96 => aes_sha1::prf::<Aes128>(self.octets(), input),
-            EncType::Aes256CtsHmacSha1_96 => aes_sha1::prf::<Aes256>(self.octets(), input),
-            EncType::Aes128CtsHmacSha256_128 => aes_sha2::prf::<Aes128Sha256>(self.octets(), input),
-            EncType::Aes256CtsHmacSha384_192 => aes_sha2::prf::<Aes256Sha384>(self.octets(), input),
-        }
+        let mut out = Zeroizing::new(vec![0; self.etype().prf_len()]);
+        self.pseudo_random().fill(&[input], &mut out);
+        out
+    }
+
+    pub(super) fn pseudo_random(&self) -> &dyn PseudoRandom {
+        let (etype, octets) = self.parts();
+        &**self.0.prf.get_or_init(|| sealing::pseudo_random(etype, octets))
+    }
+
+    fn parts(&self) -> (EncType, &[u8]) {
+        (self.etype(), self.octets())
     }
 }
 

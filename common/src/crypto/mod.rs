@@ -94,6 +94,15 @@ impl EncType {
         }
     }
 
+    /// The octets that the pseudo-random function gives (RFC 3962 §6, RFC 8009 §5).
+    const fn prf_len(self) -> usize {
+        match self {
+            Self::Aes128CtsHmacSha1_96 | Self::Aes256CtsHmacSha1_96 => 16,
+            Self::Aes128CtsHmacSha256_128 => 32,
+            Self::Aes256CtsHmacSha384_192 => 48,
+        }
+    }
+
     /// The rounds of string-to-key when no parameters say otherwise (RFC 3962 §4, RFC 8009 §4).
     #[must_use]
     pub const fn default_rounds(self) -> u32 {

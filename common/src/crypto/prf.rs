@@ -4,38 +4,37 @@ use zeroize::Zeroizing;
 
 use super::Key;
 
-/// The most octets that [`Key::prf`] gives.
-const LONGEST_PRF: usize = 48;
-
 /// PRF+ of RFC 6113 §5.1: `len` octets from `key` and `pepper`. The counter is one octet, so there are no more than 255
 /// times what [`Key::prf`] gives; 4080 octets are had of every enctype.
 #[must_use]
 pub fn prf_plus(key: &Key, pepper: &[u8], len: usize) -> Zeroizing<Vec<u8>> {
-    let mut input = Vec::with_capacity(1 + pepper.len());
-    let mut out = Zeroizing::new(Vec::with_capacity(len.min(255 * LONGEST_PRF) + LONGEST_PRF));
-    for counter in 1..=u8::MAX {
-        if out.len() >= len {
-            break;
-        }
-        input.clear();
-        input.push(counter);
-        input.extend_from_slice(pepper);
-        out.extend_from_slice(&key.prf(&input));
-    }
-    out.truncate(len);
+    let most = key.etype().prf_len() * usize::from(u8::MAX);
+    let mut out = Zeroizing::new(vec![0; len.min(most)]);
+    fill(key, pepper, &mut out);
     out
 }
 
 /// KRB-FX-CF2 of RFC 6113 §5.1: a key of `a`'s enctype out of two keys and two peppers.
 #[must_use]
 pub fn cf2(a: &Key, b: &Key, pepper_a: &[u8], pepper_b: &[u8]) -> Key {
-    let len = a.etype().key_len();
-    let mut octets = prf_plus(a, pepper_a, len);
-    octets
-        .iter_mut()
-        .zip(prf_plus(b, pepper_b, len).iter())
-        .for_each(|(a, b)| *a ^= b);
-    Key::of_right_length(a.etype(), &octets)
+    let mut octets = Zeroizing::new([[0; LONGEST_KEY]; 2]);
+    let [of_a, of_b] = &mut *octets;
+    let of_a = of_a.get_mut(..a.etype().key_len()).unwrap_or_default();
+    let of_b = of_b.get_mut(..of_a.len()).unwrap_or_default();
+    fill(a, pepper_a, of_a);
+    fill(b, pepper_b, of_b);
+    of_a.iter_mut().zip(of_b).for_each(|(a, b)| *a ^= *b);
+    Key::of_right_length(a.etype(), of_a)
+}
+
+const LONGEST_KEY: usize = 32;
+
+/// PRF+ into `out`, as far as its counter goes.
+fn fill(key: &Key, pepper: &[u8], out: &mut [u8]) {
+    let prf = key.pseudo_random();
+    for (counter, part) in (1..=u8::MAX).zip(out.chunks_mut(key.etype().prf_len())) {
+        prf.fill(&[&[counter], pepper], part);
+    }
 }
 
 #[cfg(test)]

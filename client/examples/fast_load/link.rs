@@ -1,0 +1,153 @@
+//! Datagrams to the KDC and back, so many of them on the way at once.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsFd as _;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tessera_common::wire::{self, KrbError};
+
+use super::exchange::{Client, Request};
+
+// The first octets of an AS-REP, [APPLICATION 11], and of a KRB-ERROR, [APPLICATION 30].
+const AS_REP_TAG: u8 = 0x6b;
+const KRB_ERROR_TAG: u8 = 0x7e;
+
+const LARGEST: usize = 1 << 16;
+const PATIENCE: u16 = 1_000;
+
+/// What came of the requests.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) replies: usize,
+    /// KRB-ERRORs by their code; 0 stands for what is neither of the two.
+    pub(super) refused: BTreeMap<i32, usize>,
+    pub(super) lost: usize,
+    pub(super) opened: usize,
+    pub(super) wrong: usize,
+    pub(super) sent_octets: usize,
+    pub(super) received_octets: usize,
+}
+
+/// Sockets with at most one request on the way at each.
+pub(super) struct Link {
+    address: SocketAddr,
+    sockets: Vec<UdpSocket>,
+    spin: bool,
+}
+
+/// One request and its reply.
+pub(super) fn ask(address: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
+    let socket = connected(address)?;
+    socket.set_read_timeout(Some(Duration::from_millis(PATIENCE.into())))?;
+    let mut reply = vec![0; LARGEST];
+    for _ in 0..5 {
+        socket.send(request)?;
+        if let Ok(length) = socket.recv(&mut reply) {
+            reply.truncate(length);
+            return Ok(reply);
+        }
+    }
+    Err(io::Error::other(format!("no reply from {address}")))
+}
+
+fn connected(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
+    socket.connect(address)?;
+    Ok(socket)
+}
+
+fn without_waiting(address: SocketAddr) -> UdpSocket {
+    let socket = connected(address).expect("a socket");
+    socket.set_nonblocking(true).expect("a socket that does not wait");
+    socket
+}
+
+impl Link {
+    pub(super) fn new(address: SocketAddr, outstanding: usize, spin: bool) -> Self {
+        Self {
+            address,
+            sockets: (0..outstanding.max(1)).map(|_| without_waiting(address)).collect(),
+            spin,
+        }
+    }
+
+    /// Sends all requests, the next as soon as a reply is there, and waits for the last reply.
+    pub(super) fn run(&mut self, requests: &[(Request, &Client)], tally: &mut Tally) {
+        let mut left = requests.iter();
+        let mut on_the_way = vec![None; self.sockets.len()];
+        for (socket, slot) in self.sockets.iter().zip(&mut on_the_way) {
+            *slot = left.next();
+            send(socket, *slot, tally);
+        }
+        let mut reply = vec![0; LARGEST];
+        while on_the_way.iter().any(Option::is_some) {
+            if !self.wait(&on_the_way) {
+                // A late reply must not answer the next request: that one gets another socket.
+                tally.lost += on_the_way.iter().flatten().count();
+                for (socket, slot) in self.sockets.iter_mut().zip(&mut on_the_way) {
+                    *socket = without_waiting(self.address);
+                    *slot = left.next();
+                    send(socket, *slot, tally);
+                }
+                continue;
+            }
+            for (socket, slot) in self.sockets.iter().zip(&mut on_the_way) {
+                let Some((request, client)) = *slot else { continue };
+                let octets = match socket.recv(&mut reply) {
+                    Ok(length) => reply.get(..length).unwrap_or_default(),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                    Err(_) => &[],
+                };
+                tally.received_octets += octets.len();
+                tally.count(request, client, octets);
+                *slot = left.next();
+                send(socket, *slot, tally);
+            }
+        }
+    }
+
+    // Whether a reply may be there.
+    fn wait(&self, on_the_way: &[Option<&(Request, &Client)>]) -> bool {
+        if self.spin {
+            return true;
+        }
+        let waiting = self.sockets.iter().zip(on_the_way).filter(|(_, slot)| slot.is_some());
+        let mut polled: Vec<PollFd<'_>> = waiting
+            .map(|(socket, _)| PollFd::new(socket.as_fd(), PollFlags::POLLIN))
+            .collect();
+        poll(&mut polled, PollTimeout::from(PATIENCE)).is_ok_and(|ready| ready > 0)
+    }
+}
+
+fn send(socket: &UdpSocket, request: Option<&(Request, &Client)>, tally: &mut Tally) {
+    let Some((request, _)) = request else { return };
+    tally.sent_octets += request.octets.len();
+    socket.send(&request.octets).expect("a datagram is sent");
+}
+
+impl Tally {
+    fn count(&mut self, request: &Request, client: &Client, reply: &[u8]) {
+        match reply.first() {
+            Some(&AS_REP_TAG) => self.replies += 1,
+            Some(&KRB_ERROR_TAG) => {
+                let code = wire::decode::<KrbError>(reply).map_or(0, |error| error.error_code);
+                *self.refused.entry(code).or_default() += 1;
+                return;
+            }
+            _ => {
+                *self.refused.entry(0).or_default() += 1;
+                return;
+            }
+        }
+        if request.can_be_checked() {
+            self.opened += 1;
+            if let Err(why) = request.check(reply, client) {
+                self.wrong += 1;
+                eprintln!("fast_load: a wrong reply: {why}");
+            }
+        }
+    }
+}
