@@ -268,7 +268,8 @@ impl ArmoredKdc {
 fn finished(opened: &Opened, rep: &KdcRep, clock: KerberosTime) -> KrbFastFinished {
     KrbFastFinished {
         timestamp: clock,
-        usec: Microseconds(250_000),
+        // Not the client's 250 ms: what the offset is taken from shows.
+        usec: Microseconds(250_007),
         crealm: rep.crealm.clone(),
         cname: rep.cname.clone(),
         ticket_checksum: opened.key.ticket_checksum(rep.ticket.as_bytes()),
