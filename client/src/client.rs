@@ -195,3 +195,15 @@ pub(crate) fn new_cache(principal: &Principal, offset: Option<ClockOffset>) -> C
 pub(crate) fn add(cache: &mut CredentialCache, credential: &tessera_common::credential::Credential) {
     cache.entries.push(Entry::from_credential(credential));
 }
+
+const FAST_AVAILABLE: &str = "fast_avail";
+
+/// Whether the KDC that issued the ticket for `server` has said, where nobody could say it in its place, that it speaks FAST.
+pub(crate) fn fast_available(cache: &CredentialCache, server: &Principal) -> bool {
+    cache.config(FAST_AVAILABLE, Some(server)) == Some(b"yes")
+}
+
+/// Keeps that it has, where MIT's programs look for it, too.
+pub(crate) fn set_fast_available(cache: &mut CredentialCache, server: &Principal) {
+    let _ = cache.set_config(FAST_AVAILABLE, Some(server), b"yes");
+}

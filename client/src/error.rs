@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use tessera_common::error_code::ErrorCode;
 use tessera_common::name::{NameError, Principal, Realm};
 use tessera_common::time::Timestamp;
+use tessera_common::wire::pa_type;
 
 use crate::cache::CacheError;
 use crate::exchange::{ClockOffset, ExchangeError, Refusal};
@@ -50,6 +51,13 @@ pub enum Error {
     },
     /// A KDC's answer was no, or could not be used.
     Kdc(Box<KdcError>),
+    /// There is no armor for a login that was to have some.
+    Armor {
+        /// The cache or the keytab that it was to come from.
+        from: String,
+        /// Why it does not.
+        why: Box<Self>,
+    },
     /// A password was not changed.
     Password(PasswordError),
     /// The keytab has no key for this principal.
@@ -94,6 +102,15 @@ impl Error {
             _ => None,
         }
     }
+
+    /// Whether the KDC itself, and nobody who only says so, wants the password changed.
+    pub(crate) fn wants_new_password(&self) -> bool {
+        let source = match self {
+            Self::Kdc(error) => &error.source,
+            _ => return false,
+        };
+        matches!(source, ExchangeError::Refused(refusal) if refusal.code == ErrorCode::KDC_ERR_KEY_EXPIRED)
+    }
 }
 
 impl fmt::Display for Error {
@@ -111,6 +128,7 @@ impl fmt::Display for Error {
             ),
             Self::NoAnswer { realm, why } => write!(f, "Cannot contact any KDC for realm '{realm}': {why}"),
             Self::Kdc(error) => write!(f, "{error}"),
+            Self::Armor { from, why } => write!(f, "no FAST armor from {from}: {why}"),
             Self::Password(why) => write!(f, "{why}"),
             Self::NoKey { principal } => write!(
                 f,
@@ -151,6 +169,7 @@ impl core::error::Error for Error {
             Self::Prompt(source) => Some(source),
             Self::NoAnswer { why, .. } => Some(why),
             Self::Kdc(source) => Some(source),
+            Self::Armor { why, .. } => Some(why),
             Self::Password(source) => Some(source),
             Self::NoServer { .. } | Self::NoKey { .. } | Self::NoTicket { .. } => None,
         }
@@ -173,12 +192,55 @@ impl fmt::Display for KdcError {
                     "kdc {kdc} does not take the key of {client} in this keytab; it may be of an older version: get a new keytab"
                 )
             }
+            ExchangeError::Unarmored { armor, refusal } => self.explain_unarmored(armor, refusal, f),
+            ExchangeError::NoCommonPreauth {
+                offered,
+                armored: false,
+            } if offered.contains(&pa_type::FX_FAST) => {
+                write!(
+                    f,
+                    "kdc {kdc} wants FAST armor for {client}: kinit -T CACHE or --armor-keytab KEYTAB"
+                )
+            }
             other => write!(f, "kdc {kdc}, asked for {service} by {client}: {other}"),
         }
     }
 }
 
 impl KdcError {
+    // Most often it is about the armor; in any case nobody vouches for it.
+    fn explain_unarmored(&self, armor: &Principal, refusal: &Refusal, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kdc, client, .. } = self;
+        match refusal.code {
+            ErrorCode::KRB_AP_ERR_TKT_EXPIRED => {
+                write!(
+                    f,
+                    "kdc {kdc} says that the FAST armor has expired, a ticket of {armor}; get a new one"
+                )
+            }
+            ErrorCode::KRB_AP_ERR_SKEW => {
+                let apart = ClockOffset::between(refusal.stime, self.at).to_parts().0.unsigned_abs();
+                write!(
+                    f,
+                    "Clock skew too great for the FAST armor of {armor}: kdc {kdc} and this machine are {apart} seconds apart; \
+                     set the clock"
+                )
+            }
+            // What can be wrong with an AP-REQ.
+            ErrorCode(26 | 31..=50) => {
+                write!(
+                    f,
+                    "kdc {kdc} does not take the FAST armor of {armor} for {client}: {refusal}"
+                )
+            }
+            _ => write!(
+                f,
+                "kdc {kdc} refused {client} without the FAST that was asked for, armored by {armor}: {refusal}; it does not \
+                 speak FAST, or somebody on the path says no in its name"
+            ),
+        }
+    }
+
     fn explain(&self, refusal: &Refusal, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             kdc, client, service, ..
@@ -281,3 +343,86 @@ macro_rules! from {
 }
 
 from!(SettingsError => Settings, CacheError => Cache, KeytabError => Keytab, PromptError => Prompt, PasswordError => Password);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(code: ErrorCode) -> Box<Refusal> {
+        Box::new(Refusal {
+            code,
+            text: None,
+            client: None,
+            server: None,
+            stime: Timestamp::default(),
+            data: None,
+        })
+    }
+
+    fn error(source: ExchangeError) -> Error {
+        Error::Kdc(Box::new(KdcError {
+            kdc: SocketAddr::from(([192, 0, 2, 1], 88)),
+            client: "alice@R".parse().unwrap(),
+            service: "krbtgt/R@R".parse().unwrap(),
+            by_password: true,
+            at: Timestamp::default(),
+            source,
+        }))
+    }
+
+    fn unarmored(code: ErrorCode) -> Error {
+        error(ExchangeError::Unarmored {
+            armor: "host/www@R".parse().unwrap(),
+            refusal: refusal(code),
+        })
+    }
+
+    #[test]
+    fn a_new_password_is_wanted_where_the_kdc_itself_says_so() {
+        let expired = ErrorCode::KDC_ERR_KEY_EXPIRED;
+        assert!(error(ExchangeError::Refused(refusal(expired))).wants_new_password());
+        assert!(!unarmored(expired).wants_new_password());
+        assert!(!error(ExchangeError::Refused(refusal(ErrorCode::KDC_ERR_POLICY))).wants_new_password());
+    }
+
+    #[test]
+    fn an_answer_without_fast_names_the_armor_and_what_to_do() {
+        for (code, expected) in [
+            (
+                ErrorCode::KRB_AP_ERR_TKT_EXPIRED,
+                "kdc 192.0.2.1:88 says that the FAST armor has expired, a ticket of host/www@R; get a new one",
+            ),
+            (
+                ErrorCode::KRB_AP_ERR_SKEW,
+                "Clock skew too great for the FAST armor of host/www@R",
+            ),
+            (
+                ErrorCode::KRB_AP_ERR_BADKEYVER,
+                "kdc 192.0.2.1:88 does not take the FAST armor of host/www@R for alice@R: KRB_AP_ERR_BADKEYVER",
+            ),
+            (
+                ErrorCode::KDC_ERR_PREAUTH_REQUIRED,
+                "does not speak FAST, or somebody on the path says no in its name",
+            ),
+        ] {
+            let said = unarmored(code).to_string();
+            assert!(said.contains(expected), "{said}");
+        }
+    }
+
+    #[test]
+    fn who_could_log_in_with_armor_is_told_how() {
+        for (offered, armored, expected) in [
+            (
+                vec![2, 136],
+                false,
+                "wants FAST armor for alice@R: kinit -T CACHE or --armor-keytab KEYTAB",
+            ),
+            (vec![2, 136], true, "no pre-authentication in common"),
+            (vec![16], false, "no pre-authentication in common"),
+        ] {
+            let said = error(ExchangeError::NoCommonPreauth { offered, armored }).to_string();
+            assert!(said.contains(expected), "{said}");
+        }
+    }
+}

@@ -22,6 +22,7 @@
 //! - [`Client`] puts them together.
 
 pub mod admin;
+mod armor;
 pub mod cache;
 mod client;
 mod error;

@@ -2,15 +2,15 @@ use std::time::Duration;
 
 use tessera_common::ccache::CredentialCache;
 use tessera_common::crypto::{EncType, Key};
-use tessera_common::error_code::ErrorCode;
 use tessera_common::flags::KdcOptions;
 use tessera_common::keytab::Keytab;
 use tessera_common::name::{Name, Principal};
 
-use crate::client::{Client, Conversation, add, new_cache};
+use crate::client::{Client, Conversation, add, new_cache, set_fast_available};
 use crate::error::Error;
 use crate::exchange::{AsExchange, AsReply, AsRequest, AsStep, ExchangeError, KeyRequest, RequestedTimes, When};
 use crate::prompt::{Password, Prompter};
+use crate::settings::SettingsError;
 use crate::system::{self, SystemRandom, local_addresses};
 
 /// How long a ticket is asked for when neither the program nor krb5.conf says.
@@ -53,7 +53,7 @@ impl Client {
     /// What [`Client::login`] asks for: a ticket-granting ticket with the lifetimes, flags, addresses and enctypes of krb5.conf.
     ///
     /// # Errors
-    /// [`Error::Settings`] when krb5.conf wants addresses and the system does not give any.
+    /// [`Error::Settings`] when krb5.conf has something about the realm that cannot be used.
     pub fn login_request(&self, principal: &Principal) -> Result<AsRequest, Error> {
         let config = &self.settings.config;
         let lifetime = config.ticket_lifetime.unwrap_or(DEFAULT_LIFETIME);
@@ -76,6 +76,9 @@ impl Client {
             etypes: config.tkt_enctypes.clone(),
             addresses,
             clock: self.clock_rule(),
+            encrypted_timestamp: !config
+                .disable_encrypted_timestamp(&principal.realm)
+                .map_err(SettingsError::Config)?,
             ..AsRequest::new(principal.clone())
         };
         Ok(match renew_lifetime {
@@ -91,9 +94,7 @@ impl Client {
     pub fn login_for(&self, request: AsRequest, mut secret: Secret<'_>) -> Result<Login, Error> {
         let login = self.authenticate(request.clone(), &mut secret);
         match (login, secret) {
-            (Err(e), Secret::Ask(asking)) if e.code() == Some(ErrorCode::KDC_ERR_KEY_EXPIRED) => {
-                self.log_in_with_new_password(request, asking)
-            }
+            (Err(e), Secret::Ask(asking)) if e.wants_new_password() => self.log_in_with_new_password(request, asking),
             (login, _) => login,
         }
     }
@@ -129,8 +130,7 @@ impl Client {
         let mut cache = new_cache(&reply.credential.client, offset);
         let server = &reply.credential.server;
         if reply.fast_available {
-            // MIT's programs use this cache for armor only where it says so.
-            let _ = cache.set_config("fast_avail", Some(server), b"yes");
+            set_fast_available(&mut cache, server);
         }
         if let Some(preauth_type) = reply.preauth_type {
             let _ = cache.set_config("pa_type", Some(server), preauth_type.to_string().as_bytes());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tessera_common::flags::KdcOptions;
 use tessera_common::kpasswd::{ChangeError, FramingError, NewPassword, Outcome, PasswordChange, ResultCode};
-use tessera_common::name::{Name, Principal};
+use tessera_common::name::Name;
 
 use crate::client::Client;
 use crate::error::Error;
@@ -88,12 +88,12 @@ impl core::error::Error for PasswordError {
 
 impl Client {
     /// Logs in to the password service, for [`Client::change_password`]: the ticket is short-lived, and got with the password
-    /// itself, even one that has expired.
+    /// itself, even one that has expired. `request` is from [`Client::login_request`], with armor where there is some.
     ///
     /// # Errors
     /// As [`Client::login`].
-    pub fn login_to_change_password(&self, principal: &Principal, mut secret: Secret<'_>) -> Result<Login, Error> {
-        self.log_in_to_password_service(self.login_request(principal)?, &mut secret)
+    pub fn login_to_change_password(&self, request: AsRequest, mut secret: Secret<'_>) -> Result<Login, Error> {
+        self.log_in_to_password_service(request, &mut secret)
     }
 
     /// Changes the client's own password (RFC 3244). `login` is from [`Client::login_to_change_password`].

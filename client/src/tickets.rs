@@ -5,7 +5,7 @@ use tessera_common::flags::KdcOptions;
 use tessera_common::name::Principal;
 use tessera_common::time::KerberosTime;
 
-use crate::client::{Client, Conversation, add, clock_offset, new_cache};
+use crate::client::{Client, Conversation, add, clock_offset, fast_available, new_cache, set_fast_available};
 use crate::error::Error;
 use crate::exchange::{TgsExchange, TgsReply, TgsRequest, TgsStep, common_options};
 use crate::system::{self, SystemRandom};
@@ -101,6 +101,9 @@ impl Client {
         let offset = cache.kdc_offset().map(|_| clock_offset(cache));
         let mut fresh = new_cache(&cache.principal, offset);
         fresh.name_type = cache.name_type;
+        if fast_available(cache, &wanted) {
+            set_fast_available(&mut fresh, &wanted);
+        }
         add(&mut fresh, &reply.credential);
         Ok(fresh)
     }
@@ -108,6 +111,10 @@ impl Client {
     fn ask_tgs(&self, cache: &CredentialCache, header: Credential, request: TgsRequest) -> Result<TgsReply, Error> {
         let mut conversation = Conversation::new(self, header.client.clone(), request.service.clone());
         let mut random = SystemRandom;
+        let request = TgsRequest {
+            fast: request.fast || fast_available(cache, &header.server),
+            ..request
+        };
         let (mut exchange, mut outbound) =
             TgsExchange::begin(header, request, clock_offset(cache), system::now(), &mut random);
         loop {

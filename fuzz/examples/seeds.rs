@@ -71,6 +71,7 @@ fn inner_parts(day: &Day) -> io::Result<()> {
         pausec: Some(Microseconds(NOON.usec)),
     });
     put("kdc_sealed", "proof", after(4, &[proof.clone()]))?;
+    put("kdc_sealed", "challenge", after(7, &[proof.clone()]))?;
     put("wire_kdc_req", "pa-enc-ts-enc", [proof])?;
 
     let as_reply: AsRep = day.as_replies.iter().find_map(|reply| decode(reply).ok()).unwrap();
@@ -107,8 +108,11 @@ fn inner_parts(day: &Day) -> io::Result<()> {
         put(
             "kdc_sealed",
             &format!("authenticator-{number}"),
-            after(0, &[authenticator]),
+            after(0, &[authenticator.clone()]),
         )?;
+        if number == 0 {
+            put("kdc_sealed", "armor-authenticator", after(6, &[authenticator.clone()]))?;
+        }
         let body = request.req_body.as_bytes().to_vec();
         put("wire_kdc_req", &format!("body-{number}"), [&body])?;
         put("kdc_sealed", &format!("body-{number}"), after(3, &[body]))?;
@@ -214,6 +218,7 @@ fn preauthentication(day: &Day) -> io::Result<()> {
         }),
         nonce: UInt32(7),
     };
+    put("kdc_sealed", "fast", after(5, &[encode(&inner)]))?;
     let reply = PaFxFastReply::ArmoredData(KrbFastArmoredRep { enc_fast_rep: sealed() });
     put(
         "wire_preauth",

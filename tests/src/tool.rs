@@ -182,3 +182,21 @@ pub(crate) fn mit_binary(name: &str) -> PathBuf {
         .find(|path| path.exists())
         .unwrap_or_else(|| panic!("MIT's {name} is not installed; tests/run installs it where it may"))
 }
+
+/// One of Heimdal's programs, and where its libraries are: below `TESSERA_HEIMDAL`, where tests/run unpacks them.
+pub(crate) fn heimdal(name: &str) -> (PathBuf, PathBuf) {
+    let root = std::env::var_os("TESSERA_HEIMDAL").expect("TESSERA_HEIMDAL names no directory; tests/run sets it");
+    let usr = PathBuf::from(root).join("usr");
+    let libraries = std::fs::read_dir(usr.join("lib"))
+        .unwrap_or_else(|error| panic!("{}: {error}", usr.display()))
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.join("libkrb5.so.26").exists());
+    // Debian's names, for beside MIT's.
+    let named = usr.join("bin").join(format!("{name}.heimdal"));
+    let program = if named.exists() {
+        named
+    } else {
+        usr.join("bin").join(name)
+    };
+    (program, libraries.expect("Heimdal's libraries are not unpacked"))
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::tool::{Tool, binary, mit_binary};
+use crate::tool::{Tool, binary, heimdal, mit_binary};
 
 /// Whose tools.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,6 +100,14 @@ impl Workstation {
     #[must_use]
     pub fn ours(&self, line: &str) -> Tool {
         self.equip(Tool::new(binary(program(line)), line), "our")
+    }
+
+    /// Heimdal's tool; the command is what one would type.
+    #[must_use]
+    pub fn heimdal(&self, line: &str) -> Tool {
+        let (program, libraries) = heimdal(program(line));
+        let tool = self.equip(Tool::new(program, line), "Heimdal's");
+        tool.env("LD_LIBRARY_PATH", libraries)
     }
 
     fn equip(&self, mut tool: Tool, whose: &str) -> Tool {

@@ -125,6 +125,16 @@ fn a_wrong_realm_toml_is_refused_with_file_line_key_and_what_was_expected() {
             &["realm.toml:7:", "keys.enctypes"],
         ),
         (
+            "a text for true or false",
+            format!("{good}[authentication]\nrequire-fast = \"yes\"\n"),
+            &["realm.toml:7:", "authentication.require-fast", "true"],
+        ),
+        (
+            "a number for true or false",
+            format!("{good}[authentication]\nunarmored-encrypted-timestamp = 0\n"),
+            &["realm.toml:7:", "authentication.unarmored-encrypted-timestamp", "true"],
+        ),
+        (
             "a tiny reply size",
             good.replace("[listen]", "[listen]\nmax-udp-reply = 10"),
             &["realm.toml:5:", "max-udp-reply"],

@@ -68,6 +68,10 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
             ("--tgt-based", "a_service_may_be_closed_to_what_it_does_not_want"),
             ("--require-preauth", "a_service_may_be_closed_to_what_it_does_not_want"),
             ("--ok-as-delegate", "a_service_may_be_closed_to_what_it_does_not_want"),
+            (
+                "--require-fast",
+                "armor_can_be_required_of_one_of_all_and_for_passwords_alone",
+            ),
         ],
     ),
     (
@@ -120,6 +124,14 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
             ("-t", "a_keytab_logs_in"),
             ("-c", "the_cache_can_be_named_and_what_is_done_told"),
             ("-S", "an_initial_ticket_can_be_for_a_service"),
+            (
+                "-T",
+                "our_kinit_takes_armor_from_a_cache_and_from_a_keytab_on_either_realm",
+            ),
+            (
+                "--armor-keytab",
+                "our_kinit_takes_armor_from_a_cache_and_from_a_keytab_on_either_realm",
+            ),
         ],
     ),
     (
@@ -228,6 +240,14 @@ const KEYS: &[(&str, &str)] = &[
         "tickets.clock-skew",
         "a_clock_that_is_off_is_put_up_with_up_to_the_skew_and_told_beyond",
     ),
+    (
+        "authentication.require-fast",
+        "armor_can_be_required_of_one_of_all_and_for_passwords_alone",
+    ),
+    (
+        "authentication.unarmored-encrypted-timestamp",
+        "armor_can_be_required_of_one_of_all_and_for_passwords_alone",
+    ),
     ("keys.enctypes", "the_realm_makes_the_enctypes_that_realm_toml_names"),
 ];
 
@@ -291,6 +311,10 @@ const KRB5_CONF: &[(&str, &str)] = &[
     ),
     ("libdefaults.udp_preference_limit", "a_client_may_prefer_tcp"),
     ("realms.kdc", "ipv6_is_served_beside_ipv4"),
+    (
+        "realms.disable_encrypted_timestamp",
+        "who_may_not_send_a_timestamp_logs_in_in_armor",
+    ),
     ("realms.kpasswd_server", "passwords_change_over_udp_alone_and_tcp_alone"),
     ("domain_realm", "a_hosts_realm_is_the_one_of_its_domain"),
 ];

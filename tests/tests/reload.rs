@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use nix::sys::signal::Signal;
-use tessera_tests::wire::{KdcReq, Reply, ask, socket};
+use tessera_tests::wire::{KdcReq, Reply, ask, pa, socket};
 use tessera_tests::{Realm, Workstation};
 
 fn rewrite(realm: &Realm, from: &str, to: &str) {
@@ -17,6 +17,7 @@ fn realm_with_alice() -> Realm {
         .realm("hide-unknown-principals = false")
         .section("[tickets]\nlifetime = \"10h\"\nrenewable-lifetime = \"7d\"\nclock-skew = \"5m\"")
         .section("[keys]\nenctypes = [\"aes256-cts-hmac-sha1-96\"]")
+        .section("[authentication]\nrequire-fast = false\nunarmored-encrypted-timestamp = true")
         .start();
     realm.add("alice", "wonderland");
     realm
@@ -81,6 +82,22 @@ fn every_key_that_can_change_does() {
         tessera_tests::wire::now() - 120,
     ));
     assert_eq!(ask(realm.kerberos(), &late.to_der()).code(), 37);
+    let offers_a_timestamp = || {
+        let error = ask(realm.kerberos(), &KdcReq::initial("alice").to_der()).error();
+        error.methods().iter().any(|(kind, _)| *kind == pa::ENC_TIMESTAMP)
+    };
+    assert!(offers_a_timestamp());
+    for (key, was, becomes) in [
+        ("unarmored-encrypted-timestamp", "true", "false"),
+        ("require-fast", "false", "true"),
+    ] {
+        rewrite(&realm, &format!("{key} = {was}"), &format!("{key} = {becomes}"));
+        realm.principal("reload").run().ok();
+        assert!(!offers_a_timestamp(), "{key}");
+        rewrite(&realm, &format!("{key} = {becomes}"), &format!("{key} = {was}"));
+        realm.principal("reload").run().ok();
+        assert!(offers_a_timestamp(), "{key}");
+    }
 }
 
 #[test]

@@ -343,7 +343,7 @@ fn pre_authentication_that_proves_nothing_gets_no_ticket() {
         ("an old stamp", pa_enc_timestamp(&key, now() - 400), 37),
         ("a stamp of the future", pa_enc_timestamp(&key, now() + 400), 37),
         ("an encrypted challenge without FAST", (138, right.clone()), 25),
-        ("FAST, empty", (136, vec![]), 25),
+        ("FAST, empty", (136, vec![]), 60),
     ];
     for (what, padata, expected) in rows {
         let mut request = KdcReq::initial("alice");

@@ -73,6 +73,17 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Tell what a principal would be offered and given if it asked for a ticket now
+    Explain {
+        /// Its name, or an alias
+        name: String,
+        /// For a ticket to this, instead of a ticket-granting ticket
+        #[arg(long, value_name = "NAME")]
+        service: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Change a principal's times, limits and attributes
     Set {
         /// Its name, or an alias
@@ -301,7 +312,8 @@ mod tests {
             ("keytab --output x", ErrorKind::MissingRequiredArgument),
             ("keytab a", ErrorKind::MissingRequiredArgument),
             ("rename a", ErrorKind::MissingRequiredArgument),
-            ("explain a", ErrorKind::InvalidSubcommand),
+            ("explain", ErrorKind::MissingRequiredArgument),
+            ("sessions", ErrorKind::InvalidSubcommand),
             ("list --all", ErrorKind::UnknownArgument),
         ] {
             assert_eq!(parse(line).unwrap_err().kind(), kind, "{line}");

@@ -4,13 +4,14 @@ use core::fmt;
 use std::io::{Read, Write};
 use std::path::Path;
 
+use serde::Serialize;
 use tessera_common::admin::{NewKeys, NewPrincipal, Request, Response, Settings, YesNo};
 use tessera_common::crypto::EncType;
 
 use super::cli::Command;
 use super::connection::Connection;
 use super::keytab::Output;
-use super::render::{List, Look, printable, show};
+use super::render::{List, Look, explain, printable, show};
 use super::{AdminError, complain, import, password};
 use crate::system;
 
@@ -60,6 +61,7 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
             Command::List { glob, json: false } => self.list(glob)?,
             Command::List { glob, json: true } => self.list_json(glob)?,
             Command::Show { name, json } => self.show(name, json)?,
+            Command::Explain { name, service, json } => self.explain(name, service, json)?,
             Command::Set { name, settings } => {
                 let settings = Settings::from(&*settings);
                 let changed = self.change(&name, |name| Request::Set { name, settings })?;
@@ -158,14 +160,26 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
         let Response::Principal(info) = self.daemon.ask(&Request::Show { name })? else {
             return Err(AdminError::Unexpected);
         };
+        let text = show(&info, self.look);
+        self.print(&info, text, json)
+    }
+
+    fn explain(&mut self, name: String, service: Option<String>, json: bool) -> Result<(), AdminError> {
+        let Response::Explained(explanation) = self.daemon.ask(&Request::Explain { name, service })? else {
+            return Err(AdminError::Unexpected);
+        };
+        let text = explain(&explanation, self.look);
+        self.print(&explanation, text, json)
+    }
+
+    // One thing, for a program or for a person.
+    fn print(&mut self, value: &impl Serialize, text: String, json: bool) -> Result<(), AdminError> {
         if json {
-            serde_json::to_writer_pretty(&mut self.out, &info).map_err(|why| AdminError::Output(why.into()))?;
-            self.say(format_args!(""))
-        } else {
-            let text = show(&info, self.look);
-            self.out.write_all(text.as_bytes()).map_err(AdminError::Output)?;
-            self.out.flush().map_err(AdminError::Output)
+            serde_json::to_writer_pretty(&mut self.out, value).map_err(|why| AdminError::Output(why.into()))?;
+            return self.say(format_args!(""));
         }
+        self.out.write_all(text.as_bytes()).map_err(AdminError::Output)?;
+        self.out.flush().map_err(AdminError::Output)
     }
 
     fn alias(&mut self, name: &str, alias: String, remove: bool) -> Result<(), AdminError> {

@@ -1,6 +1,6 @@
 //! Principals as people read them.
 
-use tessera_common::admin::{KeyInfo, PrincipalInfo};
+use tessera_common::admin::{Entitlement, Explanation, KeyInfo, Offer, PrincipalInfo};
 
 const BOLD: &str = "1";
 const RED: &str = "31";
@@ -96,15 +96,62 @@ pub(super) fn show(info: &PrincipalInfo, look: Look) -> String {
         ("Revision", one(info.revision.to_string())),
         ("Id", one(info.id.clone())),
     ];
+    labelled(&fields, look, |label, _| label == "Attributes" && is_locked(info))
+}
+
+/// What one would be offered and given.
+pub(super) fn explain(explanation: &Explanation, look: Look) -> String {
+    let one = |text: String| vec![text];
+    let refused = |reason: &String| format!("refused: {reason}");
+    let offer = |offer: &Offer| match &offer.refused {
+        Some(reason) => refused(reason),
+        None if offer.mechanisms.is_empty() => "nothing".to_owned(),
+        None => offer.mechanisms.join(", "),
+    };
+    let fields = [
+        ("Client", one(explanation.client.clone())),
+        ("Service", one(explanation.service.clone())),
+        (
+            "Account",
+            one(explanation.account.as_ref().map_or_else(|| "good".to_owned(), refused)),
+        ),
+        (
+            "Proof needed",
+            one(if explanation.proof_needed { "yes" } else { "no" }.to_owned()),
+        ),
+        ("Unarmored", one(offer(&explanation.unarmored))),
+        ("Armored", one(offer(&explanation.armored))),
+        ("By login", one(entitled(&explanation.by_login))),
+        ("By ticket", one(entitled(&explanation.by_ticket))),
+    ];
+    labelled(&fields, look, |_, value| value.starts_with("refused: "))
+}
+
+fn entitled(entitlement: &Entitlement) -> String {
+    if let Some(reason) = &entitlement.refused {
+        return format!("refused: {reason}");
+    }
+    let mut text = format!("for {}", or(entitlement.max_life.as_ref(), "no time"));
+    if let Some(renew) = &entitlement.max_renew {
+        text += &format!(", renewable for {renew}");
+    }
+    for flag in &entitlement.flags {
+        text += &format!(", {flag}");
+    }
+    text
+}
+
+// A label for each value or, to a person, for the first of several.
+fn labelled(fields: &[(&str, Vec<String>)], look: Look, alarming: impl Fn(&str, &str) -> bool) -> String {
     let width = fields.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
     let mut text = String::new();
-    for (label, values) in &fields {
+    for (label, values) in fields {
         for (at, value) in values.iter().enumerate() {
             let value = printable(value);
             text += &match look {
                 Look::Plain => format!("{label}: {value}\n"),
                 Look::Terminal { colour } => {
-                    let alarming = *label == "Attributes" && is_locked(info);
+                    let alarming = alarming(label, &value);
                     let label = format!("{:width$}", if at == 0 { label } else { "" });
                     format!(
                         "{}  {}\n",
@@ -263,17 +310,58 @@ mod tests {
     }
 
     #[test]
+    fn an_explanation_says_what_is_offered_and_what_is_refused() {
+        let entitlement = Entitlement {
+            refused: None,
+            max_life: Some(Span(Duration::from_secs(36_000))),
+            max_renew: Some(Span(Duration::from_secs(604_800))),
+            flags: vec!["forwardable".into()],
+        };
+        let explanation = Explanation {
+            client: "alice@R".into(),
+            service: "krbtgt/R@R".into(),
+            account: None,
+            proof_needed: true,
+            unarmored: Offer {
+                refused: Some("armor-required".into()),
+                mechanisms: Vec::new(),
+            },
+            armored: Offer {
+                refused: None,
+                mechanisms: vec!["encrypted-challenge".into()],
+            },
+            by_login: entitlement.clone(),
+            by_ticket: Entitlement {
+                refused: Some("not-tgt-based".into()),
+                ..entitlement
+            },
+        };
+        assert_eq!(
+            explain(&explanation, Look::Plain),
+            "Client: alice@R\nService: krbtgt/R@R\nAccount: good\nProof needed: yes\nUnarmored: refused: armor-required\n\
+             Armored: encrypted-challenge\nBy login: for 10h, renewable for 7d, forwardable\nBy ticket: refused: not-tgt-based\n"
+        );
+        let text = explain(&explanation, Look::Terminal { colour: true });
+        assert_eq!(text.matches("\x1b[31m").count(), 2, "{text:?}");
+        let json = serde_json::to_value(&explanation).unwrap();
+        let mut fields: Vec<_> = json.as_object().unwrap().keys().cloned().collect();
+        fields.sort();
+        assert_eq!(labels(&explain(&explanation, Look::Plain)), fields);
+    }
+
+    fn labels(text: &str) -> Vec<String> {
+        let label = |line: &str| line.split_once(':').unwrap().0.to_lowercase().replace(' ', "-");
+        let mut labels: Vec<_> = text.lines().map(label).collect();
+        labels.sort();
+        labels
+    }
+
+    #[test]
     fn labels_are_the_names_of_the_fields() {
         let json = serde_json::to_value(info("a@R")).unwrap();
         let mut fields: Vec<_> = json.as_object().unwrap().keys().cloned().collect();
         fields.sort();
-        let text = show(&info("a@R"), Look::Plain);
-        let mut labels: Vec<_> = text
-            .lines()
-            .map(|line| line.split_once(':').unwrap().0.to_lowercase().replace(' ', "-"))
-            .collect();
-        labels.sort();
-        assert_eq!(labels, fields);
+        assert_eq!(labels(&show(&info("a@R"), Look::Plain)), fields);
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use tessera_client::exchange::Armor;
 use tessera_client::program::complain;
 use tessera_client::{
     Client, Error, PasswordError, Secret, SettingsError, StandardInput, ask_for_new_password, cache, system,
 };
-use tessera_common::name::Principal;
+use tessera_common::name::{Principal, Realm};
 
 // The server was asked and said no.
 const REFUSED: u8 = 2;
@@ -15,7 +16,7 @@ const REFUSED: u8 = 2;
 /// Changes a Kerberos password.
 ///
 /// Passwords are asked for at the terminal, or read line by line from the standard input when that is none: the old one, then
-/// the new one twice.
+/// the new one twice. Where the credential cache has a ticket from a KDC that speaks FAST, that protects the old one.
 #[derive(Debug, Parser)]
 #[command(name = "kpasswd", version)]
 struct Arguments {
@@ -46,9 +47,16 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         Some(text) => client.principal(text)?,
         None => owner_or_user(&client)?,
     };
-    let login = client.login_to_change_password(&principal, Secret::ask(&mut StandardInput))?;
+    let mut request = client.login_request(&principal)?;
+    request.armor = armor(&client, &principal.realm);
+    let login = client.login_to_change_password(request, Secret::ask(&mut StandardInput))?;
     let new = ask_for_new_password(&mut StandardInput)?;
     client.change_password(&login, &new)
+}
+
+fn armor(client: &Client, realm: &Realm) -> Option<Armor> {
+    let cache = cache::open(&client.settings().default_cache().ok()?).ok()?;
+    client.armor_at_hand(&cache.load().ok()?, realm)
 }
 
 fn owner_or_user(client: &Client) -> Result<Principal, Error> {

@@ -2,66 +2,22 @@ use tessera_common::Random;
 use tessera_common::credential::Credential;
 use tessera_common::crypto::{EncType, Key, KeyUsage};
 use tessera_common::error_code::ErrorCode;
-use tessera_common::flags::{KdcOptions, TicketFlags};
-use tessera_common::name::{Name, Principal, Realm, name_type};
+use tessera_common::flags::TicketFlags;
+use tessera_common::name::{Principal, Realm};
 use tessera_common::time::{KerberosTime, Timestamp};
 use tessera_common::wire::{
-    self, Any, AsRep, AsReq, Checksum, EncKdcRepPart, EncryptedData, HostAddress, KdcReq, KdcReqBody, KrbError,
-    LastReqEntry, MethodData, Microseconds, PaData, PaEncTsEnc, PrincipalName, UInt32, msg_type, pa_type,
+    self, Any, AsRep, AsReq, Checksum, EncKdcRepPart, KdcRep, KdcReq, KdcReqBody, KrbError, LastReqEntry, PaData,
+    PrincipalName, UInt32, msg_type, pa_type,
 };
 
+use super::fast::{Armored, Believed, Inside, anonymous, find, open_error};
 use super::kdc_reply::{Answer, Asked, decode_answer, principal, server};
+use super::proof::Proof;
 use super::times::AbsoluteTimes;
 use super::{
-    ClockOffset, ClockRule, ExchangeError, KeyRequest, MAX_REFERRALS, Outbound, ReplyFault, RequestedTimes, Transport,
-    etype_info, etype_numbers, name_type_of, nonce,
+    AsRequest, ClockOffset, ExchangeError, KeyRequest, MAX_REFERRALS, Outbound, ReplyFault, Transport, etype_info,
+    etype_numbers, name_type_of, nonce,
 };
-
-/// What to ask an authentication service for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AsRequest {
-    /// Who asks.
-    pub client: Principal,
-    /// The client's name type. With [`name_type::ENTERPRISE`] the KDC may answer with another name.
-    pub client_name_type: i32,
-    /// What the ticket shall be for; `None` is the ticket-granting service of the client's realm.
-    pub service: Option<Name>,
-    /// What is asked of the ticket. CANONICALIZE lets the KDC answer with another name and refer to another realm.
-    pub options: KdcOptions,
-    /// When it shall begin and end.
-    pub times: RequestedTimes,
-    /// The enctypes that are taken for the reply and the session key, best first. Not empty.
-    pub etypes: Vec<EncType>,
-    /// The addresses that the ticket shall be good from; empty, from anywhere.
-    pub addresses: Vec<HostAddress>,
-    /// What to make of the KDC's clock.
-    pub clock: ClockRule,
-}
-
-impl AsRequest {
-    /// A ticket-granting ticket for `client`, from now until as late as possible, with every enctype.
-    #[must_use]
-    pub fn new(client: Principal) -> Self {
-        Self {
-            client_name_type: name_type_of(&client.name),
-            client,
-            service: None,
-            options: KdcOptions::RENEWABLE_OK,
-            times: RequestedTimes::default(),
-            etypes: EncType::ALL.to_vec(),
-            addresses: Vec::new(),
-            clock: ClockRule::default(),
-        }
-    }
-
-    fn may_be_renamed(&self) -> bool {
-        self.options.contains(KdcOptions::CANONICALIZE) || self.client_name_type == name_type::ENTERPRISE
-    }
-
-    fn service_in(&self, realm: &Realm) -> Name {
-        self.service.clone().unwrap_or_else(|| Name::krbtgt(realm))
-    }
-}
 
 /// What an AS exchange leads to next.
 #[derive(Debug)]
@@ -95,13 +51,17 @@ pub struct AsReply {
 ///
 /// The first request carries no proof. Most KDCs answer it with KDC_ERR_PREAUTH_REQUIRED and say which key they want to see
 /// used; only then is a key asked for. An unknown client is therefore told so before anybody types a password.
+///
+/// With armor, all of that happens inside FAST (RFC 6113), and what does not is believed as a failure only.
 #[derive(Debug)]
 pub struct AsExchange {
     request: AsRequest,
     realm: Realm,
     asked_realms: Vec<Realm>,
+    armored: Option<Armored>,
     offset: ClockOffset,
     clock_corrected: bool,
+    restarted: bool,
     sent: Sent,
     state: State,
 }
@@ -119,30 +79,69 @@ enum State {
     Asked,
     WantsKeyForProof {
         etype: EncType,
+        proof: Proof,
         cookie: Option<PaData>,
     },
     Proved {
         key: Key,
+        proof: Proof,
         cookie: Option<PaData>,
     },
     WantsKeyForReply {
         etype: EncType,
-        reply: Box<AsRep>,
-        proved: bool,
+        reply: Box<Reply>,
+        proof: Option<Proof>,
     },
     Over,
+}
+
+/// A reply whose encrypted part is still closed.
+#[derive(Debug)]
+struct Reply {
+    rep: KdcRep,
+    inside: Option<Inside>,
+}
+
+impl Reply {
+    // With FAST, what stands outside counts for nothing (RFC 6113 §5.4.5).
+    fn padata(&self) -> &[PaData] {
+        match &self.inside {
+            Some(inside) => &inside.padata,
+            None => self.rep.padata.as_deref().unwrap_or_default(),
+        }
+    }
+
+    fn client(&self) -> Result<Principal, ReplyFault> {
+        match &self.inside {
+            Some(inside) => Ok(inside.client.clone()),
+            None => principal(&self.rep.cname, &self.rep.crealm),
+        }
+    }
+
+    // From the client's key the one that the encrypted part is under.
+    fn key(&self, key: &Key, proof: Option<&Proof>) -> Result<Key, ReplyFault> {
+        match (&self.inside, proof) {
+            // RFC 6113 §5.4.6: a KDC that takes the challenge has to.
+            (Some(inside), Some(Proof::Challenge(_))) => inside.must_strengthen(key),
+            (Some(inside), _) => Ok(inside.strengthened(key)),
+            (None, _) => Ok(key.clone()),
+        }
+    }
 }
 
 impl AsExchange {
     /// Begins, with a request that proves nothing yet.
     pub fn begin(request: AsRequest, now: Timestamp, random: &mut dyn Random) -> (Self, Outbound) {
         let times = request.times.at(now.time);
+        let armor = request.armor.as_ref();
         let mut exchange = Self {
             realm: request.client.realm.clone(),
             asked_realms: vec![request.client.realm.clone()],
-            request,
-            offset: ClockOffset::default(),
+            armored: armor.map(|armor| Armored::new(armor, now, random)),
+            offset: armor.map_or_else(ClockOffset::default, |armor| armor.offset),
             clock_corrected: false,
+            restarted: false,
+            request,
             sent: Sent {
                 octets: Vec::new(),
                 nonce: 0,
@@ -175,7 +174,7 @@ impl AsExchange {
         }
         match decode_answer(octets, wire::decode::<AsRep>)? {
             Answer::Error(error) => self.error(error, state, now, random),
-            Answer::Reply(reply) => self.reply(reply, state, now),
+            Answer::Reply(AsRep(rep)) => self.reply(rep, state, now),
         }
     }
 
@@ -186,13 +185,11 @@ impl AsExchange {
     /// than asked for, or no key was asked for.
     pub fn key(&mut self, key: &Key, now: Timestamp, random: &mut dyn Random) -> Result<AsStep, ExchangeError> {
         match core::mem::replace(&mut self.state, State::Over) {
-            State::WantsKeyForProof { etype, cookie } if etype == key.etype() => {
-                Ok(AsStep::Send(self.prove(key.clone(), cookie, now, random)))
+            State::WantsKeyForProof { etype, proof, cookie } if etype == key.etype() => {
+                Ok(AsStep::Send(self.prove(proof, key.clone(), cookie, now, random)))
             }
-            State::WantsKeyForReply { etype, reply, proved } if etype == key.etype() => {
-                let plaintext = key.decrypt(KeyUsage::AS_REP, &reply.0.enc_part.cipher);
-                let part = wire::decode_enc_kdc_rep_part(&plaintext.map_err(|_| ExchangeError::WrongKey)?)?;
-                self.conclude(*reply, &part, key, proved, now)
+            State::WantsKeyForReply { etype, reply, proof } if etype == key.etype() => {
+                self.conclude(&reply, key, proof.as_ref(), ExchangeError::WrongKey, now)
             }
             _ => Err(ExchangeError::OutOfTurn),
         }
@@ -205,92 +202,114 @@ impl AsExchange {
         now: Timestamp,
         random: &mut dyn Random,
     ) -> Result<AsStep, ExchangeError> {
+        // Never inside FAST: it is the datagram that is too small. The same octets again give nothing away.
+        if error.error_code == ErrorCode::KRB_ERR_RESPONSE_TOO_BIG.0 && self.sent.transport == Transport::Any {
+            self.sent.transport = Transport::Stream;
+            self.state = state;
+            return Ok(AsStep::Send(self.outbound()));
+        }
+        let (error, methods) = self.believed(error)?;
         let stime = Timestamp::new(error.stime, error.susec.0);
         match (ErrorCode(error.error_code), state) {
-            (ErrorCode::KRB_ERR_RESPONSE_TOO_BIG, state) if self.sent.transport == Transport::Any => {
-                self.sent.transport = Transport::Stream;
-                self.state = state;
-                Ok(AsStep::Send(self.outbound()))
-            }
             (ErrorCode::KDC_ERR_PREAUTH_REQUIRED, State::Asked) => {
                 self.follow_clock(stime, now);
-                self.choose_key(&error)
+                self.choose_key(&methods)
             }
             // The clock was taken from an earlier answer, or not at all: once more with the one in this answer.
-            (ErrorCode::KRB_AP_ERR_SKEW, State::Proved { key, cookie })
+            (ErrorCode::KRB_AP_ERR_SKEW, State::Proved { key, proof, cookie })
                 if self.request.clock.follow_kdc && !self.clock_corrected =>
             {
                 self.clock_corrected = true;
                 self.follow_clock(stime, now);
-                Ok(AsStep::Send(self.prove(key, cookie, now, random)))
+                let cookie = cookie_in(&methods).or(cookie);
+                Ok(AsStep::Send(self.prove(proof, key, cookie, now, random)))
             }
             (ErrorCode::KDC_ERR_PREAUTH_FAILED | ErrorCode::KRB_AP_ERR_BAD_INTEGRITY, State::Proved { .. }) => {
                 Err(ExchangeError::WrongKey)
+            }
+            // RFC 6113 §5.2: the cookie is too old, which is what happens to who thinks long about a password.
+            (ErrorCode::KDC_ERR_PREAUTH_EXPIRED, State::Proved { .. }) if !self.restarted => {
+                self.restarted = true;
+                let armor = self.request.armor.as_ref();
+                self.armored = armor.map(|armor| Armored::new(armor, now, random));
+                self.state = State::Asked;
+                Ok(AsStep::Send(self.ask(Vec::new(), now, random)))
             }
             (ErrorCode::KDC_ERR_WRONG_REALM, _) if self.request.may_be_renamed() => self.refer(error, now, random),
             _ => Err(error.into()),
         }
     }
 
-    fn reply(&mut self, reply: AsRep, state: State, now: Timestamp) -> Result<AsStep, ExchangeError> {
-        let rep = &reply.0;
+    // The error to go by, and its METHOD-DATA: with armor, only what is inside FAST (RFC 6113 §5.4.4).
+    fn believed(&self, error: Box<KrbError>) -> Result<Believed, ExchangeError> {
+        let Some(armored) = &self.armored else {
+            // Data of another kind is no reason not to tell the error.
+            let methods = error.e_data.as_ref().and_then(|data| wire::decode(data).ok());
+            return Ok((error, methods.unwrap_or_default()));
+        };
+        match open_error(&armored.key, &error, self.sent.nonce)? {
+            Some((inner, padata)) => Ok((inner, padata)),
+            None => Err(ExchangeError::Unarmored {
+                armor: armored.by.clone(),
+                refusal: Box::new((*error).into()),
+            }),
+        }
+    }
+
+    fn reply(&mut self, rep: KdcRep, state: State, now: Timestamp) -> Result<AsStep, ExchangeError> {
         if rep.pvno != wire::PVNO || rep.msg_type != msg_type::AS_REP {
             return Err(wire::DecodeError::Type("AS-REP of another version or type".into()).into());
         }
         let etype = self.asked().etype(rep.enc_part.etype)?;
-        let proved = match state {
-            State::Proved { key, .. } if key.etype() == etype => {
-                let plaintext = key.decrypt(KeyUsage::AS_REP, &rep.enc_part.cipher);
-                let part = wire::decode_enc_kdc_rep_part(&plaintext.map_err(|_| ReplyFault::Integrity)?)?;
-                return self.conclude(reply, &part, &key, true, now);
-            }
-            State::Proved { .. } => true,
-            _ => false,
+        let inside = match &self.armored {
+            Some(armored) => Some(Inside::of_reply(&armored.key, &rep, self.sent.nonce)?),
+            None => None,
         };
-        let wanted = etype_info::of_reply(rep.padata.as_deref().unwrap_or_default(), etype, || self.default_salt())?;
+        let reply = Reply { rep, inside };
+        let proof = match state {
+            State::Proved { key, proof, .. } if key.etype() == etype => {
+                return self.conclude(&reply, &key, Some(&proof), ReplyFault::Integrity.into(), now);
+            }
+            State::Proved { proof, .. } => Some(proof),
+            _ => None,
+        };
+        let wanted = etype_info::of_reply(reply.padata(), etype, || self.default_salt())?;
         self.state = State::WantsKeyForReply {
             etype,
             reply: Box::new(reply),
-            proved,
+            proof,
         };
         Ok(AsStep::NeedKey(wanted))
     }
 
-    fn choose_key(&mut self, error: &KrbError) -> Result<AsStep, ExchangeError> {
-        let offered: MethodData = match &error.e_data {
-            Some(data) => wire::decode(data)?,
-            None => Vec::new(),
+    fn choose_key(&mut self, offered: &[PaData]) -> Result<AsStep, ExchangeError> {
+        let armor = self.armored.as_ref().map(|armored| &armored.key);
+        let Some(proof) = Proof::choose(offered, armor, self.request.encrypted_timestamp) else {
+            return Err(ExchangeError::NoCommonPreauth {
+                offered: offered.iter().map(|pa| pa.padata_type).collect(),
+                armored: armor.is_some(),
+            });
         };
-        if !offered.iter().any(|pa| pa.padata_type == pa_type::ENC_TIMESTAMP) {
-            let offered = offered.iter().map(|pa| pa.padata_type).collect();
-            return Err(ExchangeError::NoCommonPreauth { offered });
-        }
-        let wanted = etype_info::choose(&offered, &self.request.etypes, || self.default_salt())?;
-        let cookie = offered.into_iter().find(|pa| pa.padata_type == pa_type::FX_COOKIE);
+        let wanted = etype_info::choose(offered, &self.request.etypes, || self.default_salt())?;
         self.state = State::WantsKeyForProof {
             etype: wanted.etype,
-            cookie,
+            proof,
+            cookie: cookie_in(offered),
         };
         Ok(AsStep::NeedKey(wanted))
     }
 
-    // RFC 4120 §5.2.7.2: the time, under the client's key.
-    fn prove(&mut self, key: Key, cookie: Option<PaData>, now: Timestamp, random: &mut dyn Random) -> Outbound {
-        let time = self.offset.apply(now);
-        let stamp = PaEncTsEnc {
-            patimestamp: time.time,
-            pausec: Some(Microseconds(time.usec)),
-        };
-        let sealed = EncryptedData {
-            etype: key.etype().number(),
-            kvno: None,
-            cipher: key
-                .encrypt(KeyUsage::PA_ENC_TIMESTAMP, &wire::encode(&stamp), random)
-                .into(),
-        };
+    fn prove(
+        &mut self,
+        proof: Proof,
+        key: Key,
+        cookie: Option<PaData>,
+        now: Timestamp,
+        random: &mut dyn Random,
+    ) -> Outbound {
         let mut padata: Vec<PaData> = cookie.iter().cloned().collect();
-        padata.push(PaData::new(pa_type::ENC_TIMESTAMP, wire::encode(&sealed)));
-        self.state = State::Proved { key, cookie };
+        padata.push(proof.padata(&key, self.offset.apply(now), random));
+        self.state = State::Proved { key, proof, cookie };
         self.ask(padata, now, random)
     }
 
@@ -304,6 +323,9 @@ impl AsExchange {
         let Some(realm) = error.crealm.as_ref().and_then(|realm| realm.to_realm().ok()) else {
             return Err(error.into());
         };
+        if self.armored.is_some() {
+            return Err(ExchangeError::ArmorRealm { realm });
+        }
         if self.asked_realms.len() > MAX_REFERRALS || self.asked_realms.contains(&realm) {
             return Err(ExchangeError::ReferralLoop { realm });
         }
@@ -316,18 +338,25 @@ impl AsExchange {
         Ok(AsStep::Send(self.ask(Vec::new(), now, random)))
     }
 
+    // `not_opened` is what it means when `key` does not open the reply.
     fn conclude(
         &self,
-        reply: AsRep,
-        part: &EncKdcRepPart,
-        reply_key: &Key,
-        proved: bool,
+        reply: &Reply,
+        key: &Key,
+        proof: Option<&Proof>,
+        not_opened: ExchangeError,
         now: Timestamp,
     ) -> Result<AsStep, ExchangeError> {
+        let reply_key = reply.key(key, proof)?;
+        let plaintext = reply_key.decrypt(KeyUsage::AS_REP, &reply.rep.enc_part.cipher);
+        let part = &wire::decode_enc_kdc_rep_part(&plaintext.map_err(|_| not_opened)?)?;
+        if let Some(proof) = proof {
+            proof.check_kdc(reply.padata(), key)?;
+        }
         let asked = self.asked();
         asked.check(part)?;
         asked.check_clock(part, now, self.request.clock)?;
-        let client = principal(&reply.0.cname, &reply.0.crealm)?;
+        let client = reply.client()?;
         let may_be_renamed = self.request.may_be_renamed();
         if !may_be_renamed && (client.name != self.request.client.name || client.realm != self.realm) {
             return Err(ReplyFault::Client.into());
@@ -341,14 +370,19 @@ impl AsExchange {
         if got != wanted && !(may_be_renamed && both_tgs) {
             return Err(ReplyFault::Server.into());
         }
-        let fast_available = self.check_request_checksum(part, reply_key)?;
-        let offset = ClockOffset::between(Timestamp::new(part.authtime, now.usec), now);
+        let fast_available = self.check_request_checksum(part, &reply_key)?;
+        let kdc_time = match &reply.inside {
+            // RFC 6113 §5.4.3: to be used from now on.
+            Some(inside) => inside.time,
+            None => Timestamp::new(part.authtime, now.usec),
+        };
+        let offset = ClockOffset::between(kdc_time, now);
         Ok(AsStep::Done(Box::new(AsReply {
-            credential: asked.credential(client, part, reply.0.ticket.into_bytes())?,
+            credential: asked.credential(client, part, reply.rep.ticket.as_bytes().to_vec())?,
             key_expiration: part.key_expiration,
             last_req: part.last_req.clone(),
             fast_available,
-            preauth_type: proved.then_some(pa_type::ENC_TIMESTAMP),
+            preauth_type: proof.map(Proof::pa_type),
             clock_offset: if self.request.clock.follow_kdc {
                 offset
             } else {
@@ -363,14 +397,9 @@ impl AsExchange {
         if !part.flags.contains(TicketFlags::ENC_PA_REP) {
             return Ok(false);
         }
-        let find = |wanted: i32| {
-            part.encrypted_pa_data
-                .iter()
-                .flatten()
-                .find(|pa| pa.padata_type == wanted)
-        };
-        let element = find(pa_type::REQ_ENC_PA_REP).ok_or(ReplyFault::RequestChecksum)?;
-        let checksum: Checksum = wire::decode(&element.padata_value).map_err(|_| ReplyFault::RequestChecksum)?;
+        let protected = part.encrypted_pa_data.as_deref().unwrap_or_default();
+        let element = find(protected, pa_type::REQ_ENC_PA_REP).ok_or(ReplyFault::RequestChecksum)?;
+        let checksum: Checksum = wire::decode(element).map_err(|_| ReplyFault::RequestChecksum)?;
         reply_key
             .verify_checksum(
                 KeyUsage::AS_REQ,
@@ -379,7 +408,7 @@ impl AsExchange {
                 &checksum.checksum,
             )
             .map_err(|_| ReplyFault::RequestChecksum)?;
-        Ok(find(pa_type::FX_FAST).is_some())
+        Ok(find(protected, pa_type::FX_FAST).is_some())
     }
 
     // Sends a new request; `padata` comes before the wish for enc-pa-rep.
@@ -405,11 +434,22 @@ impl AsExchange {
             enc_authorization_data: None,
             additional_tickets: None,
         };
+        let octets = wire::encode(&body);
+        let (padata, octets) = match &self.armored {
+            Some(armored) => {
+                let outer = wire::encode(&KdcReqBody {
+                    cname: Some(anonymous()),
+                    ..body
+                });
+                (vec![armored.seal(&outer, octets, padata, random)], outer)
+            }
+            None => (padata, octets),
+        };
         let octets = wire::encode(&AsReq(KdcReq {
             pvno: wire::PVNO,
             msg_type: msg_type::AS_REQ,
             padata: Some(padata),
-            req_body: Any::new(wire::encode(&body)),
+            req_body: Any::new(octets),
         }));
         self.sent = Sent {
             octets,
@@ -446,4 +486,9 @@ impl AsExchange {
     fn default_salt(&self) -> Vec<u8> {
         self.request.client.name.default_salt(&self.realm)
     }
+}
+
+// RFC 6113 §5.2: to be sent back as it came.
+fn cookie_in(padata: &[PaData]) -> Option<PaData> {
+    padata.iter().find(|pa| pa.padata_type == pa_type::FX_COOKIE).cloned()
 }

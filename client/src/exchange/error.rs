@@ -4,7 +4,7 @@ use tessera_common::crypto::{CryptoError, EncType};
 use tessera_common::error_code::ErrorCode;
 use tessera_common::name::{NameError, Principal, Realm};
 use tessera_common::time::Timestamp;
-use tessera_common::wire::{DecodeError, KrbError};
+use tessera_common::wire::{DecodeError, KrbError, pa_type};
 
 /// Why an exchange ended without what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,10 +24,25 @@ pub enum ExchangeError {
         /// The enctypes that the KDC named.
         offered: Vec<i32>,
     },
-    /// The KDC wants a pre-authentication that this client does not have.
+    /// A KRB-ERROR without the FAST that the request had. It may be what it seems, most often a complaint about the armor; or
+    /// the KDC does not speak FAST, or somebody on the path wants the client to go on without.
+    Unarmored {
+        /// Whose ticket the armor is.
+        armor: Principal,
+        /// What the error says; nobody vouches for it.
+        refusal: Box<Refusal>,
+    },
+    /// The KDC refers the client to a realm for which its armor is not good.
+    ArmorRealm {
+        /// Where the referral led.
+        realm: Realm,
+    },
+    /// The KDC wants a pre-authentication that this client does not have, or is not allowed to use.
     NoCommonPreauth {
         /// The types that the KDC named.
         offered: Vec<i32>,
+        /// Whether the client had armor. Without it, [`pa_type::FX_FAST`] among the types says that armor would help.
+        armored: bool,
     },
     /// The string-to-key parameters that came with the KDC's answer are weaker than this client takes, or not parameters.
     StringToKey {
@@ -48,7 +63,7 @@ impl ExchangeError {
     #[must_use]
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
-            Self::Refused(refusal) => Some(refusal.code),
+            Self::Refused(refusal) | Self::Unarmored { refusal, .. } => Some(refusal.code),
             _ => None,
         }
     }
@@ -114,6 +129,18 @@ pub enum ReplyFault {
     RequestChecksum,
     /// The encrypted part does not open under the key of this exchange.
     Integrity,
+    /// The request had FAST, the reply has not.
+    NoFast,
+    /// What FAST protects does not open under the armor key.
+    FastIntegrity,
+    /// FAST does not vouch for the ticket.
+    NotFinished,
+    /// The ticket is not the one that FAST vouches for.
+    TicketChecksum,
+    /// The KDC did not strengthen the reply key where it has to.
+    NoStrengthenKey,
+    /// The KDC did not prove that it knows the client's key.
+    KdcNotVerified,
     /// A name that is none.
     Name(NameError),
     /// A key that does not fit its enctype.
@@ -130,7 +157,21 @@ impl fmt::Display for ExchangeError {
             Self::NoCommonEncType { offered } => {
                 write!(f, "no enctype in common; the KDC offers {}", EncTypes(offered))
             }
-            Self::NoCommonPreauth { offered } => {
+            Self::Unarmored { armor, refusal } => {
+                write!(f, "the answer is without the FAST armor of {armor}: {refusal}")
+            }
+            Self::ArmorRealm { realm } => write!(
+                f,
+                "referred to the realm {realm}, for which the armor is not good; name the client there, and take armor of it"
+            ),
+            Self::NoCommonPreauth {
+                offered,
+                armored: false,
+            } if offered.contains(&pa_type::FX_FAST) => write!(
+                f,
+                "no pre-authentication in common without FAST armor; the KDC offers the types {offered:?}"
+            ),
+            Self::NoCommonPreauth { offered, .. } => {
                 write!(
                     f,
                     "no pre-authentication in common; the KDC offers the types {offered:?}"
@@ -169,6 +210,14 @@ impl fmt::Display for ReplyFault {
             Self::ClockSkew => f.write_str("it begins too far from the time of this machine; set the clock"),
             Self::RequestChecksum => f.write_str("the request was altered on its way to the KDC"),
             Self::Integrity => f.write_str("its encrypted part was altered"),
+            Self::NoFast => {
+                f.write_str("it is without FAST: the KDC does not speak it, or somebody on the path took it away")
+            }
+            Self::FastIntegrity => f.write_str("what FAST protects of it was altered"),
+            Self::NotFinished => f.write_str("FAST does not vouch for its ticket"),
+            Self::TicketChecksum => f.write_str("its ticket was altered"),
+            Self::NoStrengthenKey => f.write_str("its key was not strengthened as FAST demands"),
+            Self::KdcNotVerified => f.write_str("the KDC did not prove that it knows the client's key"),
             Self::Name(why) => write!(f, "{why}"),
             Self::Key(why) => write!(f, "{why}"),
         }

@@ -29,13 +29,18 @@ pub(super) fn decode_answer<T>(
 ) -> Result<Answer<T>, DecodeError> {
     const KRB_ERROR_TAG: u8 = 0x60 | 30;
     if octets.first() == Some(&KRB_ERROR_TAG) {
-        let error: KrbError = wire::decode(octets)?;
-        if error.msg_type != msg_type::ERROR || error.pvno != wire::PVNO {
-            return Err(DecodeError::Type("KRB-ERROR of another version or type".into()));
-        }
-        return Ok(Answer::Error(Box::new(error)));
+        return decode_error(octets).map(Answer::Error);
     }
     decode(octets).map(Answer::Reply)
+}
+
+/// A KRB-ERROR, from the wire or from within FAST.
+pub(super) fn decode_error(octets: &[u8]) -> Result<Box<KrbError>, DecodeError> {
+    let error: KrbError = wire::decode(octets)?;
+    if error.msg_type != msg_type::ERROR || error.pvno != wire::PVNO {
+        return Err(DecodeError::Type("KRB-ERROR of another version or type".into()));
+    }
+    Ok(Box::new(error))
 }
 
 impl Asked<'_> {

@@ -21,18 +21,25 @@
 //! ```
 
 mod as_exchange;
+mod as_request;
 mod clock;
 mod error;
 mod etype_info;
+mod fast;
 mod kdc_reply;
+mod proof;
 mod tgs_exchange;
+mod tgs_request;
 mod times;
 
-pub use as_exchange::{AsExchange, AsReply, AsRequest, AsStep};
+pub use as_exchange::{AsExchange, AsReply, AsStep};
+pub use as_request::AsRequest;
 pub use clock::{ClockOffset, ClockRule};
 pub use error::{ExchangeError, Refusal, ReplyFault};
 pub use etype_info::{KeyRequest, MIN_ROUNDS};
-pub use tgs_exchange::{TgsExchange, TgsReply, TgsRequest, TgsStep, common_options};
+pub use fast::Armor;
+pub use tgs_exchange::{TgsExchange, TgsReply, TgsStep};
+pub use tgs_request::{TgsRequest, common_options};
 pub use times::{RequestedTimes, When};
 
 use tessera_common::Random;

@@ -1,127 +1,24 @@
 use tessera_common::Random;
 use tessera_common::ap::Initiator;
 use tessera_common::credential::Credential;
-use tessera_common::crypto::{EncType, Key, KeyUsage};
+use tessera_common::crypto::{Key, KeyUsage};
 use tessera_common::error_code::ErrorCode;
-use tessera_common::flags::{KdcOptions, TicketFlags};
+use tessera_common::fast::ArmorKey;
+use tessera_common::flags::{FastOptions, KdcOptions, TicketFlags};
 use tessera_common::name::{Principal, Realm};
 use tessera_common::time::Timestamp;
 use tessera_common::wire::{
-    self, Any, AuthorizationData, EncryptedData, HostAddress, KdcReq, KdcReqBody, KrbError, PaData, PrincipalName,
-    TgsRep, TgsReq, UInt32, msg_type, pa_type,
+    self, Any, EncryptedData, HostAddress, KdcReq, KdcReqBody, KrbError, KrbFastReq, PaData, PrincipalName, TgsRep,
+    TgsReq, UInt32, msg_type, pa_type,
 };
 
+use super::fast::{Inside, open_error};
 use super::kdc_reply::{Answer, Asked, decode_answer, principal};
 use super::times::AbsoluteTimes;
 use super::{
-    ClockOffset, ClockRule, ExchangeError, MAX_REFERRALS, Outbound, ReplyFault, RequestedTimes, Transport,
-    etype_numbers, name_type_of, nonce,
+    ClockOffset, ExchangeError, MAX_REFERRALS, Outbound, ReplyFault, RequestedTimes, TgsRequest, Transport,
+    common_options, etype_numbers, name_type_of, nonce,
 };
-
-/// What to ask a ticket-granting service for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TgsRequest {
-    /// What the ticket shall be for. A service of another realm is asked for there, by way of a TGT for that realm.
-    pub service: Principal,
-    /// The service's name type.
-    pub service_name_type: i32,
-    /// What is asked of the ticket. CANONICALIZE lets the KDC refer to another realm.
-    pub options: KdcOptions,
-    /// When it shall begin and end.
-    pub times: RequestedTimes,
-    /// The enctypes that are taken for the session key, best first. Not empty.
-    pub etypes: Vec<EncType>,
-    /// With FORWARDED or PROXY, the addresses that the ticket shall be good from; empty, from anywhere.
-    pub addresses: Vec<HostAddress>,
-    /// Authorization data to be put into the ticket.
-    pub authorization_data: AuthorizationData,
-    /// With ENC_TKT_IN_SKEY, the DER of the TGT whose session key shall encrypt the ticket.
-    pub second_ticket: Vec<u8>,
-    /// What to make of the KDC's clock.
-    pub clock: ClockRule,
-}
-
-impl TgsRequest {
-    /// A ticket for `service`, from now until as late as possible, with every enctype.
-    #[must_use]
-    pub fn new(service: Principal) -> Self {
-        Self {
-            service_name_type: name_type_of(&service.name),
-            service,
-            options: KdcOptions::empty(),
-            times: RequestedTimes::default(),
-            etypes: EncType::ALL.to_vec(),
-            addresses: Vec::new(),
-            authorization_data: Vec::new(),
-            second_ticket: Vec::new(),
-            clock: ClockRule::default(),
-        }
-    }
-
-    /// The same ticket again, with a new end. To be begun with the ticket itself.
-    #[must_use]
-    pub fn renew(credential: &Credential) -> Self {
-        Self {
-            options: common_options(credential.flags) | KdcOptions::RENEW,
-            ..Self::new(credential.server.clone())
-        }
-    }
-
-    /// The same, postdated ticket made valid. To be begun with the ticket itself.
-    #[must_use]
-    pub fn validate(credential: &Credential) -> Self {
-        Self {
-            options: common_options(credential.flags) | KdcOptions::VALIDATE,
-            ..Self::new(credential.server.clone())
-        }
-    }
-
-    /// A forwarded TGT for other addresses; for none, good from anywhere.
-    #[must_use]
-    pub fn forward(tgt: &Credential, addresses: Vec<HostAddress>) -> Self {
-        let options = common_options(tgt.flags) | KdcOptions::FORWARDED;
-        Self {
-            options,
-            addresses,
-            ..Self::new(tgt.server.clone())
-        }
-    }
-
-    /// A ticket for `service` that another host may use in the client's name.
-    #[must_use]
-    pub fn proxy(service: Principal, addresses: Vec<HostAddress>) -> Self {
-        Self {
-            options: KdcOptions::PROXY,
-            addresses,
-            ..Self::new(service)
-        }
-    }
-
-    /// A ticket for `service` that is encrypted in the session key of its own TGT (RFC 4120 §3.7).
-    #[must_use]
-    pub fn user_to_user(service: Principal, second_ticket: Vec<u8>) -> Self {
-        Self {
-            options: KdcOptions::ENC_TKT_IN_SKEY,
-            second_ticket,
-            ..Self::new(service)
-        }
-    }
-}
-
-/// The options that a ticket's flags suggest: what it can do, a ticket got with it shall be able to do.
-#[must_use]
-pub fn common_options(flags: TicketFlags) -> KdcOptions {
-    [
-        (TicketFlags::FORWARDABLE, KdcOptions::FORWARDABLE),
-        (TicketFlags::PROXIABLE, KdcOptions::PROXIABLE),
-        (TicketFlags::MAY_POSTDATE, KdcOptions::ALLOW_POSTDATE),
-        (TicketFlags::RENEWABLE, KdcOptions::RENEWABLE),
-    ]
-    .into_iter()
-    .fold(KdcOptions::empty(), |options, (flag, option)| {
-        options.set(option, options.contains(option) || flags.contains(flag))
-    })
-}
 
 /// What a TGS exchange leads to next.
 #[derive(Debug)]
@@ -162,6 +59,8 @@ struct Sent {
     service: Principal,
     options: KdcOptions,
     subkey: Key,
+    // With FAST.
+    armor: Option<ArmorKey>,
     nonce: u32,
     times: AbsoluteTimes,
     transport: Transport,
@@ -177,7 +76,7 @@ impl TgsExchange {
         now: Timestamp,
         random: &mut dyn Random,
     ) -> (Self, Outbound) {
-        let sent = compose(&header, &request, offset, now, random);
+        let sent = compose(&header, &request, request.fast, offset, now, random);
         let exchange = Self {
             asked_realms: vec![kdc_realm(&header)],
             request,
@@ -235,7 +134,14 @@ impl TgsExchange {
                 self.offset = ClockOffset::between(Timestamp::new(error.stime, error.susec.0), now);
                 Ok(TgsStep::Send(self.ask(now, random)))
             }
-            _ => Err(error.into()),
+            // The ticket and the authenticator are what the armor is made of: of these, a KDC can only complain without it.
+            _ => match &self.sent.armor {
+                Some(armor) => {
+                    let inside = open_error(armor, &error, self.sent.nonce)?;
+                    Err(inside.map_or(error, |(inner, _)| inner).into())
+                }
+                None => Err(error.into()),
+            },
         }
     }
 
@@ -244,8 +150,17 @@ impl TgsExchange {
         if rep.pvno != wire::PVNO || rep.msg_type != msg_type::TGS_REP {
             return Err(wire::DecodeError::Type("TGS-REP of another version or type".into()).into());
         }
-        let sealed = (rep.enc_part.etype == self.sent.subkey.etype().number())
-            .then(|| self.sent.subkey.decrypt(KeyUsage::TGS_REP_SUBKEY, &rep.enc_part.cipher));
+        let (client, key) = match &self.sent.armor {
+            Some(armor) => {
+                let inside = Inside::of_reply(armor, &rep, self.sent.nonce)?;
+                // RFC 6113 §5.4.3: without it, somebody could take FAST away from a reply.
+                let key = inside.must_strengthen(&self.sent.subkey)?;
+                (inside.client, key)
+            }
+            None => (principal(&rep.cname, &rep.crealm)?, self.sent.subkey.clone()),
+        };
+        let sealed = (rep.enc_part.etype == key.etype().number())
+            .then(|| key.decrypt(KeyUsage::TGS_REP_SUBKEY, &rep.enc_part.cipher));
         let Some(Ok(plaintext)) = sealed else {
             return Err(ReplyFault::Integrity.into());
         };
@@ -260,7 +175,7 @@ impl TgsExchange {
         if !self.keeps_start() {
             asked.check_clock(&part, self.offset.apply(now), self.request.clock)?;
         }
-        if principal(&rep.cname, &rep.crealm)? != self.header.client {
+        if client != self.header.client {
             return Err(ReplyFault::Client.into());
         }
         let mut credential = asked.credential(self.header.client.clone(), &part, rep.ticket.into_bytes())?;
@@ -320,9 +235,10 @@ impl TgsExchange {
 
     fn ask(&mut self, now: Timestamp, random: &mut dyn Random) -> Outbound {
         let transport = self.sent.transport;
+        let fast = self.request.fast && self.asked_realms.len() == 1;
         self.sent = Sent {
             transport,
-            ..compose(&self.header, &self.request, self.offset, now, random)
+            ..compose(&self.header, &self.request, fast, self.offset, now, random)
         };
         self.outbound()
     }
@@ -369,6 +285,7 @@ fn is_local_tgt(credential: &Credential) -> bool {
 fn compose(
     header: &Credential,
     request: &TgsRequest,
+    fast: bool,
     offset: ClockOffset,
     now: Timestamp,
     random: &mut dyn Random,
@@ -428,10 +345,21 @@ fn compose(
     let ap_req = Initiator::for_tgs(header, &body)
         .with_subkey(subkey.clone())
         .request(time, random);
+    let armor = fast.then(|| ArmorKey::new(&subkey, &header.key));
+    let mut padata = vec![PaData::new(pa_type::TGS_REQ, ap_req.octets().to_vec())];
+    // RFC 6113 §5.4.2: the outer body stays for KDCs that do not know FAST, and the authenticator's checksum covers it.
+    padata.extend(armor.as_ref().map(|armor| {
+        let inner = KrbFastReq {
+            fast_options: FastOptions::empty(),
+            padata: Vec::new(),
+            req_body: Any::new(body.clone()),
+        };
+        armor.seal_request(None, ap_req.octets(), &inner, random)
+    }));
     let octets = wire::encode(&TgsReq(KdcReq {
         pvno: wire::PVNO,
         msg_type: msg_type::TGS_REQ,
-        padata: Some(vec![PaData::new(pa_type::TGS_REQ, ap_req.octets().to_vec())]),
+        padata: Some(padata),
         req_body: Any::new(body),
     }));
     Sent {
@@ -439,6 +367,7 @@ fn compose(
         service,
         options,
         subkey,
+        armor,
         nonce,
         times,
         transport: Transport::Any,

@@ -147,7 +147,8 @@ impl FakeKdc {
         methods
     }
 
-    fn etype_info(&self) -> PaData {
+    /// Which key the client has.
+    pub(crate) fn etype_info(&self) -> PaData {
         let entry = EtypeInfo2Entry {
             etype: self.etype.number(),
             salt: Some(SALT.into()),

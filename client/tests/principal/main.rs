@@ -264,7 +264,7 @@ fn wrong_usage_ends_with_2_and_asks_nothing() {
     let realm = Realm::new();
     for (line, says) in [
         ("", "Usage: principal"),
-        ("explain alice", "unrecognized subcommand"),
+        ("sessions alice", "unrecognized subcommand"),
         ("set alice", "nothing to set"),
         ("set alice --preauth maybe", "expected yes or no"),
         ("set alice --expires tomorrow", "expected a time such as"),

@@ -5,6 +5,7 @@
 //! its length in four octets, big-endian, and that many octets of JSON. Unknown fields are refused: whoever sends one
 //! expects something of it.
 
+mod explanation;
 mod frame;
 mod octets;
 mod principal;
@@ -12,6 +13,7 @@ mod settings;
 
 use serde::{Deserialize, Serialize};
 
+pub use explanation::{Entitlement, Explanation, Offer};
 pub use frame::{FrameError, MAX_FRAME, read_frame, write_frame};
 pub use octets::{HexOctets, Password};
 pub use principal::{ImportRecord, ImportRecordError, KeyInfo, PrincipalInfo, Span, Time};
@@ -64,6 +66,13 @@ pub enum Request {
     Show {
         /// Its name or alias.
         name: String,
+    },
+    /// What one would be offered and given if it asked for a ticket now.
+    Explain {
+        /// The principal.
+        name: String,
+        /// For a ticket to what; absent, the ticket-granting service.
+        service: Option<String>,
     },
     /// Other attributes, times and limits.
     Set {
@@ -194,6 +203,8 @@ pub enum Response {
     Done,
     /// It is done, and durable; the principal is now this.
     Principal(Box<PrincipalInfo>),
+    /// What one would be offered and given.
+    Explained(Box<Explanation>),
     /// Some principals; more may follow until [`Response::Done`].
     Listed(Vec<PrincipalInfo>),
     /// Keys for a keytab.

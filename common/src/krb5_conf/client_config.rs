@@ -127,6 +127,20 @@ impl ClientConfig {
         self.servers(realm, "kpasswd_server", PASSWORD_PORT)
     }
 
+    /// Whether passwords of `realm` are not to be proved by an encrypted timestamp, on which everybody on the path can try
+    /// them: its `disable_encrypted_timestamp`. Logins then need FAST armor.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when it is neither true nor false.
+    pub fn disable_encrypted_timestamp(&self, realm: &Realm) -> Result<bool, ConfigError> {
+        let key = "disable_encrypted_timestamp";
+        Setting {
+            key,
+            value: self.profile.value(&["realms", realm.as_str(), key]),
+        }
+        .flag(false)
+    }
+
     /// The realm of a host by `[domain_realm]`: of `a.b.c` looks for `a.b.c`, `.b.c`, `b.c`, `.c` and `c`. `None` when none
     /// is there, and for addresses. Case in the host's name does not matter.
     ///
@@ -357,6 +371,19 @@ mod tests {
         assert_eq!(config.password_servers(&realm("S")), Ok(vec![]));
         assert_eq!(config.password_servers(&realm("U")), Ok(vec![]));
         assert_eq!(config.kdcs(&realm("T")).unwrap_err().line, Some(13));
+    }
+
+    #[test]
+    fn a_realm_may_be_without_encrypted_timestamps() {
+        let config = config(
+            "[realms]\n R = {\n  disable_encrypted_timestamp = true\n }\n S = {\n  disable_encrypted_timestamp = no\n }\n \
+             T = {\n  disable_encrypted_timestamp = maybe\n }\n U = {\n  kdc = a\n }\n",
+        );
+        for (name, expected) in [("R", true), ("S", false), ("U", false), ("V", false)] {
+            assert_eq!(config.disable_encrypted_timestamp(&realm(name)), Ok(expected), "{name}");
+        }
+        let wrong = config.disable_encrypted_timestamp(&realm("T")).unwrap_err();
+        assert_eq!(wrong.line, Some(9));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //!         EXAMPLE.COM = {
 //!                 kdc = kdc1.example.com   # all values count, of all files
 //!                 kdc = [2001:db8::1]:8888
+//!                 disable_encrypted_timestamp = true   # passwords are proved inside FAST only
 //!         }*                               # final: later files add nothing to this realm
 //! [domain_realm]
 //!         .example.com = EXAMPLE.COM

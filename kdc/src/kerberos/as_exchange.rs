@@ -89,11 +89,8 @@ impl<'a> AsExchange<'a> {
         let Some(client) = client else {
             return Err(self.unknown_client(&cx, &cname, event, random));
         };
-        let admitted = admit(client, self.exchange.request.now.time, disclosure)?.demanding_proof(
-            service
-                .as_ref()
-                .is_ok_and(|service| service.attributes.contains(Attributes::REQUIRE_PREAUTH)),
-        );
+        let admitted = admit(client, self.exchange.request.now.time, disclosure)?
+            .demanding_proof(service.as_ref().is_ok_and(|service| demands_proof(service)));
         let conversation = Conversation {
             cx: &cx,
             mark: Mark::of(&cname.name),
@@ -122,11 +119,7 @@ impl<'a> AsExchange<'a> {
         let &Exchange { settings, view, .. } = self.exchange;
         let now = self.exchange.request.now.time;
         let client = proved.client.record();
-        // After the proof, so that it tells nothing to who does not know the password.
-        if !service.name.is(&["kadmin", "changepw"]) {
-            proved.client.password_is_current(now)?;
-        }
-        let grant = authorize_ticket(settings, &proved.client, service, Path::Initial, now)?;
+        let grant = entitlement(settings, &proved.client, service, now)?;
         let times = times::new_ticket(&self.request.body, &grant, None, now, settings.clock_skew)?;
         let session_etype = issue::session_etype(self.request.etypes(), service)?;
         let sealing = issue::sealing_key(view, service)?;
@@ -260,6 +253,25 @@ impl<'a> AsExchange<'a> {
             asked.wire.clone()
         }
     }
+}
+
+/// Whether tickets to this service are only for who proved who it is, whatever else the realm asks of it.
+pub(super) fn demands_proof(service: &PrincipalRecord) -> bool {
+    service.attributes.contains(Attributes::REQUIRE_PREAUTH)
+}
+
+/// What a client may have that has proved who it is, or did not have to. Only now is the password's age told: so that it tells
+/// nothing to who does not know the password.
+pub(super) fn entitlement(
+    settings: &RealmSettings,
+    client: &Authenticated,
+    service: &PrincipalRecord,
+    now: KerberosTime,
+) -> Result<Grant, Denied> {
+    if !service.name.is(&["kadmin", "changepw"]) {
+        client.password_is_current(now)?;
+    }
+    authorize_ticket(settings, client, service, Path::Initial, now)
 }
 
 fn salt(client: &PrincipalRecord, key: &StoredKey, settings: &RealmSettings) -> Vec<u8> {

@@ -8,12 +8,12 @@ use super::der::{application, bits, integer, octets, sequence, string, tagged, t
 use super::kdc_req::Name;
 use super::{fresh_cusec, now};
 
-/// What the authenticator says of the request body that it goes with.
+/// What an authenticator says of the request body that it goes with, or armor of what it is put on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum AuthenticatorChecksum {
     /// Nothing.
     Absent,
-    /// The session key's own type, for this key usage.
+    /// The key's own type, for this key usage.
     Keyed(u32),
     /// RSA-MD5, which some clients send.
     RsaMd5,
@@ -42,6 +42,8 @@ pub struct ApReq {
     pub cusec: i64,
     pub subkey: Option<Key>,
     pub seq_number: Option<u32>,
+    /// Encoded.
+    pub authorization_data: Option<Vec<u8>>,
 }
 
 impl ApReq {
@@ -60,6 +62,7 @@ impl ApReq {
             cusec: fresh_cusec(),
             subkey: None,
             seq_number: None,
+            authorization_data: None,
         }
     }
 
@@ -83,11 +86,8 @@ impl ApReq {
             tagged(1, &string(self.crealm.as_bytes())),
             tagged(2, &self.cname.to_der()),
         ];
-        if let Some((kind, value)) = self.checksum_of(covered) {
-            parts.push(tagged(
-                3,
-                &sequence(&[tagged(0, &integer(kind)), tagged(1, &octets(&value))]),
-            ));
+        if let Some((kind, value)) = self.checksum.over(&self.session_key, covered) {
+            parts.push(tagged(3, &typed_octets(kind, &value)));
         }
         parts.push(tagged(4, &integer(self.cusec)));
         parts.push(tagged(5, &time(self.ctime)));
@@ -97,19 +97,21 @@ impl ApReq {
                 .iter()
                 .map(|number| tagged(7, &integer((*number).into()))),
         );
+        parts.extend(self.authorization_data.iter().map(|data| tagged(8, data)));
         application(2, &sequence(&parts))
     }
+}
 
-    fn checksum_of(&self, covered: &[u8]) -> Option<(i64, Vec<u8>)> {
-        match &self.checksum {
-            AuthenticatorChecksum::Absent => None,
-            AuthenticatorChecksum::Keyed(usage) => {
-                Some((HMAC_SHA1_96_AES256, self.session_key.checksum(*usage, covered)))
-            }
-            AuthenticatorChecksum::RsaMd5 => Some((7, Md5::digest(covered).to_vec())),
-            AuthenticatorChecksum::Crc32 => Some((1, crc32(covered).to_le_bytes().to_vec())),
-            AuthenticatorChecksum::Sha1 => Some((14, Sha1::digest(covered).to_vec())),
-            AuthenticatorChecksum::Raw(kind, value) => Some((*kind, value.clone())),
+impl AuthenticatorChecksum {
+    /// Type and value.
+    pub(super) fn over(&self, key: &Key, covered: &[u8]) -> Option<(i64, Vec<u8>)> {
+        match self {
+            Self::Absent => None,
+            Self::Keyed(usage) => Some((HMAC_SHA1_96_AES256, key.checksum(*usage, covered))),
+            Self::RsaMd5 => Some((7, Md5::digest(covered).to_vec())),
+            Self::Crc32 => Some((1, crc32(covered).to_le_bytes().to_vec())),
+            Self::Sha1 => Some((14, Sha1::digest(covered).to_vec())),
+            Self::Raw(kind, value) => Some((*kind, value.clone())),
         }
     }
 }
@@ -121,6 +123,12 @@ pub(super) fn encrypted_data(cipher: &[u8], kvno: Option<u32>) -> Vec<u8> {
     parts.extend(kvno.iter().map(|kvno| tagged(1, &integer((*kvno).into()))));
     parts.push(tagged(2, &octets(cipher)));
     sequence(&parts)
+}
+
+/// A number and octets, `[0]` and `[1]` of a sequence: `Checksum`, `KrbFastArmor` and others.
+#[must_use]
+pub(super) fn typed_octets(kind: i64, value: &[u8]) -> Vec<u8> {
+    sequence(&[tagged(0, &integer(kind)), tagged(1, &octets(value))])
 }
 
 /// The CRC of RFC 3961 §6.1.3: as in Ethernet, but started and ended with zeros.

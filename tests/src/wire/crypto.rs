@@ -4,7 +4,7 @@ use aes::Aes256;
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use cts::{CbcCs3, Decrypt, Encrypt, KeyIvInit};
 use hmac::{Hmac, Mac};
-use sha1::Sha1;
+use sha1::{Digest, Sha1};
 
 use super::random;
 
@@ -70,6 +70,32 @@ impl Key {
     #[must_use]
     pub fn checksum(&self, usage: u32, data: &[u8]) -> Vec<u8> {
         mac(&self.usage_key(usage, 0x99), data)
+    }
+
+    /// KRB-FX-CF2 of RFC 6113 §5.1: what both of these and their peppers are needed for.
+    #[must_use]
+    pub fn combined(&self, pepper: &str, other: &Self, others_pepper: &str) -> Self {
+        let mut out = self.prf_plus(pepper.as_bytes());
+        for (octet, of_other) in out.iter_mut().zip(other.prf_plus(others_pepper.as_bytes())) {
+            *octet ^= of_other;
+        }
+        Self(out)
+    }
+
+    /// PRF+ of RFC 6113 §5.1, as long as a key.
+    fn prf_plus(&self, pepper: &[u8]) -> [u8; 32] {
+        let halves: Vec<u8> = [1, 2]
+            .iter()
+            .flat_map(|count| self.prf(&[&[*count], pepper].concat()))
+            .collect();
+        halves.try_into().unwrap()
+    }
+
+    /// The pseudo-random function of RFC 3962 §6.
+    fn prf(&self, input: &[u8]) -> [u8; 16] {
+        let mut block = aes::Block::try_from(&Sha1::digest(input)[..16]).unwrap();
+        Aes256::new(&self.derive(b"prf").into()).encrypt_block(&mut block);
+        block.into()
     }
 
     fn usage_key(&self, usage: u32, purpose: u8) -> [u8; 32] {
@@ -174,6 +200,15 @@ mod tests {
         assert_eq!(
             hex(&Key(seed).derive(b"kerberos")),
             "55a6ac740ad17b4846941051e1e8b0a7548d93b0ab30a8bc3ff16280382b8c2a"
+        );
+    }
+
+    #[test]
+    fn combining_keys_gives_the_vector_of_rfc_6113() {
+        let [first, second] = ["key1", "key2"].map(|key| Key::from_password(key, key));
+        assert_eq!(
+            hex(&first.combined("a", &second, "b").0),
+            "4d6ca4e629785c1f01baf55e2e548566b9617ae3a96868c337cb93b5e72b1c7b"
         );
     }
 

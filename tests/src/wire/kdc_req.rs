@@ -1,6 +1,8 @@
 //! KDC-REQ (RFC 4120 §5.4.1): any field can be left out or wrong.
 
-use super::der::{application, bits, integer, octets, sequence, string, tagged, time};
+use super::ap::typed_octets;
+use super::der::{Element, application, bits, integer, octets, sequence, string, tagged, time};
+use super::reply::padata;
 use super::{now, random};
 
 /// KDC options, bit 0 at the top.
@@ -149,22 +151,33 @@ impl KdcReq {
     pub fn around(&self, body: &[u8]) -> Vec<u8> {
         let mut parts = vec![tagged(1, &integer(self.pvno)), tagged(2, &integer(self.msg_type))];
         if !self.padata.is_empty() {
-            let padata: Vec<_> = self
-                .padata
-                .iter()
-                .map(|(kind, value)| sequence(&[tagged(1, &integer(*kind)), tagged(2, &octets(value))]))
-                .collect();
-            parts.push(tagged(3, &sequence(&padata)));
+            parts.push(tagged(3, &pa_data(&self.padata)));
         }
         parts.push(tagged(4, body));
         application(self.msg_type.try_into().unwrap(), &sequence(&parts))
     }
 }
 
+/// The padata of a request that somebody else made.
+#[must_use]
+#[track_caller]
+pub fn padata_of(request: &[u8]) -> Vec<(i64, Vec<u8>)> {
+    Element::parse(request).optional(3).map(padata).unwrap_or_default()
+}
+
+/// `SEQUENCE OF PA-DATA`.
+pub(super) fn pa_data(padata: &[(i64, Vec<u8>)]) -> Vec<u8> {
+    let encoded: Vec<_> = padata
+        .iter()
+        .map(|(kind, value)| sequence(&[tagged(1, &integer(*kind)), tagged(2, &octets(value))]))
+        .collect();
+    sequence(&encoded)
+}
+
 pub(super) fn host_addresses(addresses: &[(i64, Vec<u8>)]) -> Vec<u8> {
     let encoded: Vec<_> = addresses
         .iter()
-        .map(|(kind, address)| sequence(&[tagged(0, &integer(*kind)), tagged(1, &octets(address))]))
+        .map(|(kind, address)| typed_octets(*kind, address))
         .collect();
     sequence(&encoded)
 }

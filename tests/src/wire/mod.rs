@@ -7,6 +7,7 @@ pub mod keytab;
 pub mod socket;
 
 mod ap;
+mod fast;
 mod kdc_req;
 mod passwd;
 mod reply;
@@ -14,7 +15,8 @@ mod session;
 mod ticket;
 
 pub use ap::{ApReq, AuthenticatorChecksum};
-pub use kdc_req::{KdcReq, Name, option};
+pub use fast::{Armor, FastReply, FastReq, FastResponse, Finished, HIDE_CLIENT_NAMES, login_in_armor, pa};
+pub use kdc_req::{KdcReq, Name, option, padata_of};
 pub use passwd::{PasswordReply, PasswordRequest};
 pub use reply::{EncPart, KrbError, Rep, Reply, flag};
 pub use session::{Session, ask, login, login_by_preauth, pa_enc_timestamp};

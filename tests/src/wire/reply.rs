@@ -47,7 +47,7 @@ pub struct Rep {
 }
 
 /// KRB-ERROR.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "the names are the RFC's")]
 pub struct KrbError {
     pub stime: i64,
@@ -233,7 +233,7 @@ pub(super) fn name(element: Element<'_>) -> String {
         .join("/")
 }
 
-fn padata(element: Element<'_>) -> Vec<(i64, Vec<u8>)> {
+pub(super) fn padata(element: Element<'_>) -> Vec<(i64, Vec<u8>)> {
     pairs(element, 1)
 }
 

@@ -63,6 +63,14 @@ pub(crate) struct Arguments {
     /// With this keytab
     #[arg(short = 't', value_name = "KEYTAB")]
     pub(crate) keytab: Option<String>,
+    /// Protects the login with FAST, by the ticket-granting ticket in this cache, most often the machine's. A KDC that does
+    /// not speak FAST is then refused: nothing is sent without it
+    #[arg(short = 'T', value_name = "ARMOR_CACHE", conflicts_with_all = ["armor_keytab", "validate", "renew"])]
+    pub(crate) armor_cache: Option<String>,
+    /// Protects the login with FAST, as -T does, by a ticket that is got with this keytab and not kept: of host/ and this
+    /// machine's name, or of whoever comes first in the keytab
+    #[arg(long, value_name = "KEYTAB", conflicts_with_all = ["validate", "renew"])]
+    pub(crate) armor_keytab: Option<String>,
     /// The credential cache, FILE:path or DIR:directory
     #[arg(short = 'c', value_name = "CACHE")]
     pub(crate) cache: Option<String>,
@@ -132,9 +140,34 @@ mod tests {
     }
 
     #[test]
+    fn armor_comes_from_a_cache_or_from_a_keytab() {
+        let arguments = parse("kinit -T /tmp/armor alice").unwrap();
+        assert_eq!(arguments.armor_cache.as_deref(), Some("/tmp/armor"));
+        let arguments = parse("kinit --armor-keytab /etc/kt -kt kt alice").unwrap();
+        assert_eq!(arguments.armor_keytab.as_deref(), Some("/etc/kt"));
+        assert_eq!(arguments.keytab.as_deref(), Some("kt"));
+    }
+
+    #[test]
     fn contradictions_are_refused() {
         for line in [
-            "-f -F", "-p -P", "-a -A", "-R -v", "-k -R", "-i -t kt", "-l 0", "-l soon", "-s never", "a b", "-n", "-X a",
+            "-f -F",
+            "-p -P",
+            "-a -A",
+            "-R -v",
+            "-k -R",
+            "-i -t kt",
+            "-l 0",
+            "-l soon",
+            "-s never",
+            "a b",
+            "-n",
+            "-X a",
+            "-T a --armor-keytab b",
+            "-T a -R",
+            "-T a -v",
+            "--armor-keytab a -R",
+            "-T",
         ] {
             assert!(parse(&format!("kinit {line}")).is_err(), "{line}");
         }

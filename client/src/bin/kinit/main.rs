@@ -10,7 +10,8 @@ use arguments::{Arguments, Start};
 use clap::Parser as _;
 use expiry::warn_of_expiry;
 use target::Target;
-use tessera_client::exchange::{AsRequest, When};
+use tessera_client::cache::CacheError;
+use tessera_client::exchange::{Armor, AsRequest, When};
 use tessera_client::keytab_file::KeytabFile;
 use tessera_client::program::finish;
 use tessera_client::{Client, Error, Secret, StandardInput, cache, renewable_for, system};
@@ -45,7 +46,11 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
 }
 
 fn log_in(client: &Client, arguments: &Arguments, target: &Target, told: impl Fn(&str)) -> Result<(), Error> {
-    let request = request(client, arguments, target)?;
+    let mut request = request(client, arguments, target)?;
+    request.armor = armor(client, arguments, &target.principal)?;
+    if let Some(armor) = &request.armor {
+        told(&format!("Using FAST armor of: {}", armor.credential.client));
+    }
     if !arguments.uses_keytab() {
         let login = client.login_for(request, Secret::ask(&mut StandardInput))?;
         warn_of_expiry(&login.reply, system::now().time, &mut StandardInput);
@@ -103,6 +108,18 @@ fn request(client: &Client, arguments: &Arguments, target: &Target) -> Result<As
         request.client_name_type = name_type::ENTERPRISE;
     }
     Ok(request)
+}
+
+fn armor(client: &Client, arguments: &Arguments, principal: &Principal) -> Result<Option<Armor>, Error> {
+    let armor = match (&arguments.armor_cache, &arguments.armor_keytab) {
+        (Some(name), _) => {
+            let cache = cache::open(&name.parse().map_err(CacheError::Name)?)?;
+            client.armor_from_cache(&cache, &principal.realm)?
+        }
+        (None, Some(name)) => client.armor_from_keytab(&KeytabFile::named(name)?, &principal.realm)?,
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(armor))
 }
 
 fn exchange_cached(client: &Client, arguments: &Arguments, target: &Target) -> Result<(), Error> {

@@ -12,8 +12,10 @@ use tessera_common::crypto::{EncType, Key};
 use tessera_common::name::{Name, Principal};
 
 use super::attributes::{apply, info};
+use super::explain::explanation;
 use super::glob;
 use crate::front::workers::Workers;
+use crate::kerberos;
 use crate::realm::founding;
 use crate::realm::keys::{self, Former, FreshKeys};
 use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, StoredKey};
@@ -80,6 +82,7 @@ impl Executor<'_> {
             }
             Request::Add(new) => self.add(&new),
             Request::Show { name } => self.show(&name),
+            Request::Explain { name, service } => self.explain(&name, service.as_deref()),
             Request::Set { name, settings } => self.set(&name, &settings),
             Request::Password {
                 name,
@@ -157,6 +160,18 @@ impl Executor<'_> {
     fn show(&self, name: &str) -> Result<Response, Refused> {
         let record = self.find(&self.store.view(), name)?;
         Ok(Response::Principal(Box::new(info(&record, &self.settings.name))))
+    }
+
+    fn explain(&self, name: &str, service: Option<&str>) -> Result<Response, Refused> {
+        let view = self.store.view();
+        let client = self.find(&view, name)?;
+        let service = match service {
+            Some(service) => self.find(&view, service)?,
+            None => self.find(&view, &Name::krbtgt(&self.settings.name).to_string())?,
+        };
+        let explained = kerberos::explain(&self.settings, &client, &service, self.author.when);
+        let (client, service) = (self.full(&client.name), self.full(&service.name));
+        Ok(Response::Explained(Box::new(explanation(client, service, explained))))
     }
 
     fn set(&mut self, name: &str, settings: &Settings) -> Result<Response, Refused> {

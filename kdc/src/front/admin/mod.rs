@@ -2,6 +2,7 @@
 
 mod attributes;
 mod execute;
+mod explain;
 mod glob;
 mod import;
 mod socket;

@@ -1,0 +1,52 @@
+//! What a login would lead to, as it is shown.
+
+use serde::{Deserialize, Serialize};
+
+use super::Span;
+
+/// What a principal would be offered and given if it asked for a ticket now. Its JSON is what `principal explain --json`
+/// prints; the names of the fields stay as they are. A reason is a name that the daemon's log has, too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Explanation {
+    /// Who would ask, with the realm.
+    pub client: String,
+    /// For a ticket to what, with the realm.
+    pub service: String,
+    /// Why the account gets nothing; `null`: it is good.
+    pub account: Option<String>,
+    /// Whether it would have to prove who it is.
+    pub proof_needed: bool,
+    /// What it could prove that by in the clear.
+    pub unarmored: Offer,
+    /// What it could prove that by through FAST armor.
+    pub armored: Offer,
+    /// What it would get for a proof, or without one where none is needed.
+    pub by_login: Entitlement,
+    /// What it would get for a ticket-granting ticket.
+    pub by_ticket: Entitlement,
+}
+
+/// What is offered over one kind of channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Offer {
+    /// Why nothing that comes this way is taken; `null`: it is.
+    pub refused: Option<String>,
+    /// The mechanisms, the best first.
+    pub mechanisms: Vec<String>,
+}
+
+/// What a client may have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Entitlement {
+    /// Why it may have nothing; `null`: it may.
+    pub refused: Option<String>,
+    /// The longest life of the ticket.
+    pub max_life: Option<Span>,
+    /// The longest time over which it can be renewed; `null`: not at all.
+    pub max_renew: Option<Span>,
+    /// The flags that it may ask for, or gets: `forwardable`, `proxiable`, `may-postdate`, `ok-as-delegate`.
+    pub flags: Vec<String>,
+}

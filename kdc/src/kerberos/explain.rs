@@ -1,0 +1,70 @@
+//! What a login would lead to, told without logging in: the rules of the exchanges, asked one by one.
+
+use std::sync::Arc;
+
+use tessera_common::time::KerberosTime;
+
+use super::as_exchange::{demands_proof, entitlement};
+use super::mechanism::{self, Audience};
+use crate::realm::authentication::{Channel, Disclosure, Factors, Verdict, admit, channel_suffices, readmit};
+use crate::realm::authorization::{Grant, Path, authorize_ticket};
+use crate::realm::denied::Denied;
+use crate::realm::principal::PrincipalRecord;
+use crate::realm::settings::RealmSettings;
+
+/// What a client would be offered and given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// Whether its account is good.
+    pub account: Result<(), Denied>,
+    /// Whether it has to prove who it is.
+    pub proof_needed: bool,
+    /// The mechanisms that it may use in the clear, the best first.
+    pub open: Result<Vec<&'static str>, Denied>,
+    /// Those that it may use through FAST armor.
+    pub armored: Result<Vec<&'static str>, Denied>,
+    /// What it gets from the AS.
+    pub by_login: Result<Grant, Denied>,
+    /// What it gets from the TGS, for a ticket that came of a proof.
+    pub by_ticket: Result<Grant, Denied>,
+}
+
+/// Explains what would come of `client` asking for a ticket to `service` now.
+#[must_use]
+pub fn explain(
+    settings: &RealmSettings,
+    client: &Arc<PrincipalRecord>,
+    service: &PrincipalRecord,
+    now: KerberosTime,
+) -> Explained {
+    let offered = |channel| {
+        channel_suffices(settings, Some(client), channel)?;
+        let audience = Audience {
+            settings,
+            client: Some(client),
+            channel,
+        };
+        Ok(mechanism::fit_for(&audience).map(mechanism::Mechanism::name).collect())
+    };
+    let attempt = |verdict| {
+        admit(client, now, Disclosure::AfterProof)?
+            .demanding_proof(demands_proof(service))
+            .conclude(verdict)
+    };
+    let proof_needed = matches!(attempt(Verdict::Absent), Err(Denied::ProofMissing));
+    let best = if proof_needed {
+        Verdict::Proved(Factors::LONG_TERM_KEY)
+    } else {
+        Verdict::Absent
+    };
+    let pre_authenticated = proof_needed;
+    Explained {
+        account: admit(client, now, Disclosure::BeforeProof).map(|_| ()),
+        proof_needed,
+        open: offered(Channel::Open),
+        armored: offered(Channel::Armored),
+        by_login: attempt(best).and_then(|client| entitlement(settings, &client, service, now)),
+        by_ticket: readmit(client, now)
+            .and_then(|client| authorize_ticket(settings, &client, service, Path::Tgt { pre_authenticated }, now)),
+    }
+}
