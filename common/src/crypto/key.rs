@@ -14,7 +14,8 @@ use crate::Random;
 ///
 /// A clone is another handle to the same key. The keys that each [`KeyUsage`] derives from it are kept with it when it does
 /// something the second time, so a key that is held on to does not derive again, and one that is used once costs no memory
-/// for what it will not need. A key takes some 130 octets, and 350 to 600 for each usage and direction that is kept.
+/// for what it will not need. A key takes some 150 octets, and 350 to 600 for each usage and direction that is kept, and
+/// for its pseudo-random function.
 #[derive(Clone)]
 pub struct Key(Arc<Inner>);
 
