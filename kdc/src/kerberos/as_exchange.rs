@@ -10,7 +10,6 @@ use tessera_common::wire::{
 };
 
 use super::conversation::{Conversation, etype_info2};
-use super::cookie::Mark;
 use super::fast::{self, Armor, Strengthened};
 use super::issue::{self, ReplyFacts, ReplyKey, SealingKey};
 use super::mechanism::{AsContext, Sent, Step};
@@ -27,7 +26,10 @@ use crate::realm::settings::RealmSettings;
 /// Answers an AS-REQ: the AS-REP, or why there is none.
 pub(super) fn run(exchange: &Exchange<'_>, event: &mut Event, random: &mut dyn Random) -> Result<Vec<u8>, Refusal> {
     let outer = KdcRequest::decode_as(exchange.request.octets)?;
-    outer.describe(event);
+    if fast::is_armored(&outer) {
+        // For the log, should the armor not come off.
+        outer.describe(event);
+    }
     let (request, armor) = fast::open_as(exchange, outer, event)?;
     request.describe(event);
     AsExchange {
@@ -53,6 +55,8 @@ struct AsExchange<'a> {
 struct Proved<'a> {
     client: Authenticated,
     reply_key: &'a StoredKey,
+    /// Whether the KDC may have a share in that key.
+    strengthens_reply: bool,
     /// What its mechanism tells it in the reply.
     padata: MethodData,
 }
@@ -93,7 +97,7 @@ impl<'a> AsExchange<'a> {
             .demanding_proof(service.as_ref().is_ok_and(|service| demands_proof(service)));
         let conversation = Conversation {
             cx: &cx,
-            mark: Mark::of(&cname.name),
+            cname: &cname.name,
             salts: cx
                 .keys_of(client)
                 .map(|key| (key.etype, salt(client, key, settings)))
@@ -124,7 +128,8 @@ impl<'a> AsExchange<'a> {
         let session_etype = issue::session_etype(self.request.etypes(), service)?;
         let sealing = issue::sealing_key(view, service)?;
         let long_term = issue::unseal(view, client, proved.reply_key)?;
-        let Strengthened { key, share } = fast::reply_key(self.armor, long_term, random);
+        let armor = self.armor.filter(|_| proved.strengthens_reply);
+        let Strengthened { key, share } = fast::reply_key(armor, long_term, random);
         let reply_key = ReplyKey {
             key,
             kvno: Some(proved.reply_key.kvno),
@@ -184,8 +189,8 @@ impl<'a> AsExchange<'a> {
         if salts.is_empty() {
             return no_reply_key();
         }
-        let mark = Mark::of(&cname.name);
-        let conversation = Conversation { cx, mark, salts };
+        let cname = &cname.name;
+        let conversation = Conversation { cx, cname, salts };
         let (sent, cookie) = match conversation.hear(random) {
             Ok(heard) => heard,
             Err(refusal) => return refusal,
@@ -305,6 +310,7 @@ fn authenticate<'a>(
             return Ok(Proved {
                 client,
                 reply_key,
+                strengthens_reply: true,
                 padata: MethodData::new(),
             });
         }
@@ -328,6 +334,7 @@ fn authenticate<'a>(
             Ok(Proved {
                 client,
                 reply_key,
+                strengthens_reply: mechanism.strengthens_reply(),
                 padata,
             })
         }

@@ -4,9 +4,10 @@
 use tessera_common::Random;
 use tessera_common::crypto::EncType;
 use tessera_common::error_code::ErrorCode;
+use tessera_common::name::Name;
 use tessera_common::wire::{self, EtypeInfo2Entry, KerberosString, MethodData, PaData, pa_type};
 
-use super::cookie::{Cookie, Mark, bake};
+use super::cookie::{Cookie, bake};
 use super::mechanism::{self, AsContext, Sent};
 use super::refusal::Refusal;
 use crate::realm::authentication::{Channel, channel_suffices};
@@ -14,7 +15,8 @@ use crate::realm::authentication::{Channel, channel_suffices};
 /// One client's, of which this request is a part.
 pub(super) struct Conversation<'c, 'a> {
     pub(super) cx: &'c AsContext<'a>,
-    pub(super) mark: Mark,
+    /// The client's name as it was asked for.
+    pub(super) cname: &'c Name,
     /// The enctypes that the client may prove itself with, and the salts of its keys.
     pub(super) salts: Vec<(EncType, Vec<u8>)>,
 }
@@ -25,7 +27,7 @@ impl<'a> Conversation<'_, 'a> {
         let audience = self.cx.audience();
         channel_suffices(audience.settings, audience.client.map(AsRef::as_ref), audience.channel)
             .map_err(|denied| self.again(denied.into(), random))?;
-        let cookie = Cookie::read(self.cx.exchange, &self.cx.request.padata, self.mark)?;
+        let cookie = Cookie::read(self.cx.exchange, &self.cx.request.padata, self.cname)?;
         Ok((mechanism::find(&audience, &self.cx.request.padata), cookie))
     }
 
@@ -55,7 +57,7 @@ impl<'a> Conversation<'_, 'a> {
 
     // Without the realm's key there is no cookie, and no ticket either: whoever asks for that is told why.
     fn bake(&self, states: &MethodData, random: &mut dyn Random) -> Option<PaData> {
-        bake(self.cx.exchange, self.mark, states, random).ok()
+        bake(self.cx.exchange, self.cname, states, random).ok()
     }
 }
 

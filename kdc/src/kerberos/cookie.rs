@@ -24,27 +24,10 @@ const VERSION: u8 = 1;
 // Outside the range of RFC 4120 §7.5.1; the number that MIT uses for its own.
 const USAGE: KeyUsage = KeyUsage(513);
 
-/// Whose conversation a cookie belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark([u8; 16]);
-
 /// What a client brought back.
 #[derive(Debug, Default)]
 pub(super) struct Cookie {
     states: MethodData,
-}
-
-impl Mark {
-    /// The name as it was asked for: a principal's, or one that nobody has, which must look no different.
-    pub(super) fn of(name: &Name) -> Self {
-        let mut hash = Sha256::new();
-        for component in name.components() {
-            hash.update(u32::try_from(component.len()).unwrap_or(u32::MAX).to_be_bytes());
-            hash.update(component);
-        }
-        let digest: [u8; 32] = hash.finalize().into();
-        Self(*digest.first_chunk().unwrap_or(&[0; 16]))
-    }
 }
 
 impl Cookie {
@@ -53,7 +36,7 @@ impl Cookie {
     /// # Errors
     /// `KDC_ERR_PREAUTH_EXPIRED`, upon which clients begin again, for a cookie that is too old, or is of another version or
     /// maker. `KDC_ERR_PREAUTH_FAILED` for one that was altered, or is another client's.
-    pub(super) fn read(exchange: &Exchange<'_>, padata: &[PaData], mark: Mark) -> Result<Self, Refusal> {
+    pub(super) fn read(exchange: &Exchange<'_>, padata: &[PaData], client: &Name) -> Result<Self, Refusal> {
         let Some(pa) = padata.iter().find(|pa| pa.padata_type == pa_type::FX_COOKIE) else {
             return Ok(Self::default());
         };
@@ -69,7 +52,7 @@ impl Cookie {
         let plain = key.decrypt(USAGE, sealed).map_err(|_| failed("cookie-altered"))?;
         let (made, rest) = plain.split_first_chunk().ok_or_else(|| failed("cookie-altered"))?;
         let (marked, states) = rest.split_first_chunk().ok_or_else(|| failed("cookie-altered"))?;
-        if Mark(*marked) != mark {
+        if *marked != mark(client) {
             return Err(failed("cookie-of-another-client"));
         }
         let made = KerberosTime(i64::from_be_bytes(*made));
@@ -90,17 +73,29 @@ impl Cookie {
 /// A cookie for the client's next request, with what mechanisms want to know again.
 pub(super) fn bake(
     exchange: &Exchange<'_>,
-    mark: Mark,
+    client: &Name,
     states: &MethodData,
     random: &mut dyn Random,
 ) -> Result<PaData, Refusal> {
     let krbtgt = lookup::krbtgt(exchange.view, &exchange.settings.name)?;
     let sealing = issue::sealing_key(exchange.view, krbtgt)?;
     let mut plain = exchange.request.now.time.seconds().to_be_bytes().to_vec();
-    plain.extend_from_slice(&mark.0);
+    plain.extend_from_slice(&mark(client));
     plain.extend_from_slice(&wire::encode(states));
     let mut value = vec![VERSION];
     value.extend_from_slice(&sealing.kvno.unwrap_or_default().to_be_bytes());
     value.extend_from_slice(&sealing.key.encrypt(USAGE, &plain, random));
     Ok(PaData::new(pa_type::FX_COOKIE, value))
+}
+
+// Whose conversation it is: the name as it was asked for, be it a principal's or one that nobody has, which must look no
+// different.
+fn mark(client: &Name) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    for component in client.components() {
+        hash.update(u32::try_from(component.len()).unwrap_or(u32::MAX).to_be_bytes());
+        hash.update(component);
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    *digest.first_chunk().unwrap_or(&[0; 16])
 }

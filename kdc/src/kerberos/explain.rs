@@ -44,7 +44,7 @@ pub fn explain(
             client: Some(client),
             channel,
         };
-        Ok(mechanism::fit_for(&audience).map(mechanism::Mechanism::name).collect())
+        Ok(mechanism::offered(&audience).map(mechanism::Mechanism::name).collect())
     };
     let attempt = |verdict| {
         admit(client, now, Disclosure::AfterProof)?

@@ -31,7 +31,9 @@ pub(super) fn run(exchange: &Exchange<'_>, event: &mut Event, random: &mut dyn R
         let refusal = header.echo_client(refusal).remembered();
         sname.into_iter().fold(refusal, Refusal::naming_service)
     })?;
-    describe(&request, event);
+    if armor.is_some() {
+        describe(&request, event);
+    }
     answer(exchange, &request, armor.as_ref(), &header, event, random).map_err(|refusal| {
         let refusal = request.echo_service(header.echo_client(refusal)).remembered();
         armor.iter().fold(refusal, Refusal::armored)

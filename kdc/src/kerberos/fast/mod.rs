@@ -48,6 +48,11 @@ pub(super) struct Strengthened {
     pub(super) share: Option<Key>,
 }
 
+/// Whether a request claims to have armor.
+pub(super) fn is_armored(outer: &KdcRequest) -> bool {
+    outer.pa(pa_type::FX_FAST).is_some()
+}
+
 /// Takes the armor off an AS-REQ, if it has one.
 pub(super) fn open_as(
     exchange: &Exchange<'_>,

@@ -9,7 +9,6 @@ use super::{AsContext, Audience, Mechanism, Step};
 use crate::kerberos::issue::unseal;
 use crate::kerberos::refusal::Refusal;
 use crate::realm::authentication::{Channel, Factors, open_timestamp_suffices};
-use crate::realm::denied::Denied;
 use crate::realm::principal::StoredKey;
 
 pub(super) struct EncryptedTimestamp;
@@ -24,13 +23,22 @@ impl Mechanism for EncryptedTimestamp {
     }
 
     fn unfit(&self, audience: &Audience<'_>) -> Option<&'static str> {
-        match audience.channel {
-            // Where there is something better, nothing weaker is taken.
-            Channel::Armored => Some("timestamp-within-armor"),
-            Channel::Open => open_timestamp_suffices(audience.settings, audience.client.map(AsRef::as_ref))
-                .err()
-                .map(Denied::name),
-        }
+        let denied = open_timestamp_suffices(audience.settings, audience.client.map(AsRef::as_ref)).err()?;
+        Some(match audience.channel {
+            Channel::Open => denied.name(),
+            Channel::Armored => "timestamp-within-armor",
+        })
+    }
+
+    // Within armor there is something better. Heimdal 7 sends a timestamp all the same, whatever it is offered: that is taken
+    // where it would be taken in the clear, since it gives nothing more away.
+    fn is_offered(&self, audience: &Audience<'_>) -> bool {
+        audience.channel == Channel::Open
+    }
+
+    // RFC 6113 §5.4.3 leaves the KDC free here, and Heimdal 7, the one client that gets here through armor, does not know of it.
+    fn strengthens_reply(&self) -> bool {
+        false
     }
 
     fn step<'a>(&self, cx: &AsContext<'a>, pa: &PaData, _: Option<&[u8]>, _: &mut dyn Random) -> Step<'a> {

@@ -70,6 +70,16 @@ pub(super) trait Mechanism: Sync {
     /// Why this mechanism is not for this audience: then it is not offered, and what is sent for it counts as not sent.
     fn unfit(&self, audience: &Audience<'_>) -> Option<&'static str>;
 
+    /// Whether it is offered to an audience that it is fit for, and not only taken from it.
+    fn is_offered(&self, _: &Audience<'_>) -> bool {
+        true
+    }
+
+    /// Whether who proves itself by this understands a reply key that is strengthened, as RFC 6113 §5.4.3 says.
+    fn strengthens_reply(&self) -> bool {
+        true
+    }
+
     /// What stands in METHOD-DATA beside its type.
     fn hint(&self, _: &Audience<'_>) -> Vec<u8> {
         Vec::new()
@@ -127,17 +137,17 @@ impl<'a> AsContext<'a> {
     }
 }
 
-/// The mechanisms that this audience may use.
-pub(super) fn fit_for<'a>(audience: &'a Audience<'a>) -> impl Iterator<Item = &'static dyn Mechanism> + use<'a> {
+/// The mechanisms that this audience is offered.
+pub(super) fn offered<'a>(audience: &'a Audience<'a>) -> impl Iterator<Item = &'static dyn Mechanism> + use<'a> {
     MECHANISMS
         .iter()
         .copied()
-        .filter(|mechanism| mechanism.unfit(audience).is_none())
+        .filter(|mechanism| mechanism.unfit(audience).is_none() && mechanism.is_offered(audience))
 }
 
 /// What METHOD-DATA offers, beside the salts.
 pub(super) fn offers(audience: &Audience<'_>) -> MethodData {
-    let mut methods: MethodData = fit_for(audience)
+    let mut methods: MethodData = offered(audience)
         .map(|mechanism| PaData::new(mechanism.pa_type(), mechanism.hint(audience)))
         .collect();
     // RFC 6113 §5.4.2: with an empty value. Who uses FAST already need not be told.
