@@ -94,6 +94,13 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
             ("--rotate", "a_keytab_is_added_to_and_rotated_only_when_asked"),
         ],
     ),
+    (
+        "principal explain",
+        &[
+            ("--service", "tickets_are_explained_for_any_service"),
+            ("--json", "what_is_explained_is_what_is_seen_on_the_wire"),
+        ],
+    ),
     ("principal import", &[]),
     ("principal reload", &[]),
     (
@@ -219,6 +226,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("principal alias", "an_alias_logs_in_and_is_made_canonical_when_asked"),
     ("principal remove", "principals_are_added_listed_shown_and_removed"),
     ("principal keytab", "a_keytab_is_added_to_and_rotated_only_when_asked"),
+    ("principal explain", "what_is_explained_is_what_is_seen_on_the_wire"),
     ("principal import", "importing_adds_what_each_line_says"),
     ("principal reload", "both_ways_to_reload_apply_what_changed"),
 ];
