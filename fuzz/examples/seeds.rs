@@ -219,6 +219,8 @@ fn preauthentication(day: &Day) -> io::Result<()> {
         nonce: UInt32(7),
     };
     put("kdc_sealed", "fast", after(5, &[encode(&inner)]))?;
+    put("client_reply", "fast", after(4, &[encode(&response)]))?;
+    put("client_reply", "fast-error", after(6, &[encode(&response)]))?;
     let reply = PaFxFastReply::ArmoredData(KrbFastArmoredRep { enc_fast_rep: sealed() });
     put(
         "wire_preauth",

@@ -63,7 +63,13 @@ pub fn explain(
         proof_needed,
         open: offered(Channel::Open),
         armored: offered(Channel::Armored),
-        by_login: attempt(best).and_then(|client| entitlement(settings, &client, service, now)),
+        by_login: attempt(best)
+            .and_then(|client| entitlement(settings, &client, service, now))
+            // The flag is the TGS's to set, as with MIT.
+            .map(|grant| Grant {
+                ok_as_delegate: false,
+                ..grant
+            }),
         by_ticket: readmit(client, now)
             .and_then(|client| authorize_ticket(settings, &client, service, Path::Tgt { pre_authenticated }, now)),
     }
