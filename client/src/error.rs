@@ -226,8 +226,8 @@ impl KdcError {
                      set the clock"
                 )
             }
-            // What can be wrong with an AP-REQ.
-            ErrorCode(26 | 31..=50) => {
+            // What can be wrong with an AP-REQ, or with whom its ticket is of.
+            ErrorCode(1 | 18 | 20 | 26 | 31..=50) => {
                 write!(
                     f,
                     "kdc {kdc} does not take the FAST armor of {armor} for {client}: {refusal}"

@@ -11,6 +11,8 @@ use crate::kerberos::{Exchange, header_ticket};
 use crate::realm::accounting::Event;
 use crate::realm::authentication::readmit;
 
+const REFUSED: &str = "the FAST armor is refused; get another ticket to armor with";
+
 /// Checks the armor as any other AP-REQ, but for two things: it says nothing of who asks, and one AP-REQ serves a whole
 /// conversation, so that it is not used up.
 pub(super) fn from_ap_request(
@@ -31,7 +33,7 @@ pub(super) fn from_ap_request(
             .detail(request.service().to_string())
             .text("the armor is not a ticket-granting ticket of this realm"));
     }
-    let (_, ticket) = header_ticket::open(exchange, request.ticket())?;
+    let (_, ticket) = header_ticket::open(exchange, request.ticket()).map_err(|refusal| refusal.text(REFUSED))?;
     event.armor = Some(ticket.client().name.to_string());
     let authenticator = open_authenticator(
         request.authenticator(),
@@ -49,7 +51,8 @@ pub(super) fn from_ap_request(
         .check_address(exchange.request.origin.peer.ip())
         .map_err(refuse)?;
     // A machine that was locked out, or is no longer the one that the ticket was issued to, armors nobody.
-    readmit(&header_ticket::holder(exchange, &ticket, true)?, now)?;
+    let holder = header_ticket::holder(exchange, &ticket, true).map_err(|refusal| refusal.text(REFUSED))?;
+    readmit(&holder, now).map_err(|denied| Refusal::from(denied).text(REFUSED))?;
     let subkey = authenticator.subkey().ok_or_else(|| {
         Refusal::new(ErrorCode::KDC_ERR_POLICY, "armor-without-subkey").text("the armor's authenticator has no subkey")
     })?;
@@ -57,6 +60,5 @@ pub(super) fn from_ap_request(
 }
 
 fn refuse(why: ApError) -> Refusal {
-    let text = "the FAST armor is refused; get another armor ticket";
-    header_ticket::refuse(why).text(text)
+    header_ticket::refuse(why).text(REFUSED)
 }
