@@ -10,7 +10,7 @@ use tessera_common::wire::{
     PrincipalName, UInt32, msg_type, pa_type,
 };
 
-use super::fast::{Armored, Believed, Inside, anonymous, find, open_error};
+use super::fast::{Armored, Believed, Inside, find, open_error};
 use super::kdc_reply::{Answer, Asked, decode_answer, principal, server};
 use super::proof::Proof;
 use super::times::AbsoluteTimes;
@@ -438,7 +438,8 @@ impl AsExchange {
         let (padata, octets) = match &self.armored {
             Some(armored) => {
                 let outer = wire::encode(&KdcReqBody {
-                    cname: Some(anonymous()),
+                    // RFC 6113 §5.4.2: a KDC that speaks FAST reads the body inside alone.
+                    cname: Some(PrincipalName::anonymous()),
                     ..body
                 });
                 (vec![armored.seal(&outer, octets, padata, random)], outer)

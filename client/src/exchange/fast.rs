@@ -4,11 +4,10 @@ use tessera_common::credential::Credential;
 use tessera_common::crypto::{EncType, Key};
 use tessera_common::fast::{ArmorKey, FastError};
 use tessera_common::flags::FastOptions;
-use tessera_common::name::{Principal, name_type};
+use tessera_common::name::Principal;
 use tessera_common::time::Timestamp;
 use tessera_common::wire::{
-    self, Any, KdcRep, KrbError, KrbFastArmor, KrbFastReq, KrbFastResponse, MethodData, PaData, PrincipalName,
-    armor_type, pa_type,
+    self, Any, KdcRep, KrbError, KrbFastArmor, KrbFastReq, KrbFastResponse, MethodData, PaData, armor_type, pa_type,
 };
 
 use super::kdc_reply::{decode_error, principal};
@@ -60,14 +59,6 @@ impl Armored {
         };
         self.key
             .seal_request(Some(self.ap_req.clone()), outer, &request, random)
-    }
-}
-
-/// Who asks, as far as those on the path may know (RFC 6113 §5.4.2): a KDC that speaks FAST reads the inner request alone.
-pub(super) fn anonymous() -> PrincipalName {
-    PrincipalName {
-        name_type: name_type::WELLKNOWN,
-        name_string: vec!["WELLKNOWN".into(), "ANONYMOUS".into()],
     }
 }
 
