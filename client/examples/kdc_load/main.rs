@@ -1,14 +1,15 @@
-//! What AS exchanges cost a KDC, ours or another's: with an encrypted timestamp, and inside FAST with an encrypted challenge.
+//! What exchanges cost a KDC, ours or another's: AS with an encrypted timestamp, over UDP or TCP, or inside FAST with an
+//! encrypted challenge; TGS.
 //!
 //! ```text
-//! cargo run --release --example fast_load -- 127.0.0.1:8888 --realm EXAMPLE.COM --user alice --password wonderland \
+//! cargo run --release --example kdc_load -- 127.0.0.1:8888 --realm EXAMPLE.COM --user alice --password wonderland \
 //!     --armor host/www.example.com --armor-keytab host.keytab --server-pid $(pidof kdc)
 //! ```
 //!
-//! Every request is made before the first is sent, with a time, a nonce and, for FAST, an armor key of its own; the ones of
-//! the two kinds are as a client sends them that knows which key is wanted: one request, one reply. What is compared is the
+//! Every request is made before the first is sent, with a time, a nonce and, for FAST, an armor key of its own; they are as
+//! a client sends them that knows which key is wanted: one request, one reply. What is compared is the
 //! server's CPU time per reply. Some replies are opened and checked to the end, the others must only be replies.
-//! `benches/fast-against-mit` runs this against two KDCs in turn.
+//! `benches/against-others` runs this against several KDCs in turn.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -25,7 +26,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use exchange::{Client, Proof, Request};
+use exchange::{Client, Proof, Request, further};
 use tessera_client::system::{self, SystemRandom};
 use tessera_common::credential::Credential;
 use tessera_common::crypto::{EncType, Key, string_to_key};
@@ -52,7 +53,7 @@ struct Arguments {
     /// The enctype of the users' keys and of all that is asked for
     #[arg(long, default_value = "aes256-cts-hmac-sha1-96")]
     enctype: String,
-    /// Whose ticket is the armor
+    /// Whose ticket is the armor, and for what tickets are asked for
     #[arg(long)]
     armor: String,
     /// The keytab with its key
@@ -93,6 +94,10 @@ enum Mode {
     Plain,
     /// An encrypted challenge inside FAST
     Fast,
+    /// A ticket for a service
+    Tgs,
+    /// An encrypted timestamp, over TCP with a connection for each
+    Tcp,
 }
 
 /// Of this many replies one is opened.
@@ -103,7 +108,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("fast_load: {error}");
+            eprintln!("kdc_load: {error}");
             ExitCode::FAILURE
         }
     }
@@ -114,11 +119,36 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let etype = EncType::from_name(&arguments.enctype).ok_or("that enctype is not used here")?;
     let clients = clients(arguments, &realm, etype)?;
     let armor = armor(arguments, &realm, etype)?;
+    let service = Principal::parse(&arguments.armor, Some(&realm))?;
+    let tgts = if arguments.mode.contains(&Mode::Tgs) {
+        clients
+            .iter()
+            .map(|client| login(arguments.address, client))
+            .collect::<Result<Vec<_>, _>>()?
+    } else {
+        Vec::new()
+    };
     let mut right = true;
     for mode in &arguments.mode {
-        right &= measure(arguments, *mode, &clients, &armor);
+        let make = |n: usize, now| -> Request {
+            let random = &mut SystemRandom;
+            let client = n % clients.len();
+            match (mode, clients.get(client), tgts.get(client)) {
+                (Mode::Tgs, _, Some(tgt)) => further(tgt, &service, now, random),
+                (Mode::Fast, Some(client), _) => client.request(Proof::Challenge(&armor), now, random),
+                (_, Some(client), _) => client.request(Proof::Timestamp, now, random),
+                (_, None, _) => unreachable!("there is a client"),
+            }
+        };
+        right &= measure(arguments, *mode, &clients, make);
     }
     Ok(right)
+}
+
+fn login(address: SocketAddr, client: &Client) -> Result<Credential, Box<dyn Error>> {
+    let request = client.request(Proof::Timestamp, system::now(), &mut SystemRandom);
+    let reply = link::ask(address, &request.octets)?;
+    request.check(&reply, client, system::now(), &mut SystemRandom)
 }
 
 fn clients(arguments: &Arguments, realm: &Realm, etype: EncType) -> Result<Vec<Client>, Box<dyn Error>> {
@@ -151,40 +181,35 @@ fn armor(arguments: &Arguments, realm: &Realm, etype: EncType) -> Result<Credent
         (None, Some(password)) => password_key(&principal, etype, password)?,
         (None, None) => return Err("give --armor-keytab or --armor-password".into()),
     };
-    let host = Client::new(principal, key, false);
-    let request = host.request(Proof::Timestamp, system::now(), &mut SystemRandom);
-    let reply = link::ask(arguments.address, &request.octets)?;
-    request.check(&reply, &host)
+    login(arguments.address, &Client::new(principal, key, false))
 }
 
-fn measure(arguments: &Arguments, mode: Mode, clients: &[Client], armor: &Credential) -> bool {
+fn measure(arguments: &Arguments, mode: Mode, clients: &[Client], make: impl Fn(usize, Timestamp) -> Request) -> bool {
     let start = system::now();
     let requests: Vec<(Request, &Client)> = (0..arguments.warm_up + arguments.requests)
         .zip(clients.iter().cycle())
         .map(|(n, client)| {
-            let proof = match mode {
-                Mode::Plain => Proof::Timestamp,
-                Mode::Fast => Proof::Challenge(armor),
+            let request = make(n, later(start, n));
+            let kept = if n % OPENED == 0 {
+                request
+            } else {
+                request.without_keys()
             };
-            let request = client.request(proof, later(start, n), &mut SystemRandom);
-            (
-                if n % OPENED == 0 {
-                    request
-                } else {
-                    request.without_keys()
-                },
-                client,
-            )
+            (kept, client)
         })
         .collect();
     let (warm_up, measured) = requests.split_at(arguments.warm_up);
     let mut link = link::Link::new(arguments.address, arguments.outstanding, arguments.spin);
+    let mut run = |requests: &[(Request, &Client)], tally: &mut link::Tally| match mode {
+        Mode::Tcp => link::run_over_tcp(arguments.address, arguments.outstanding, requests, tally),
+        Mode::Plain | Mode::Fast | Mode::Tgs => link.run(requests, tally),
+    };
     let mut ignored = link::Tally::default();
-    link.run(warm_up, &mut ignored);
+    run(warm_up, &mut ignored);
 
     let mut tally = link::Tally::default();
     let before = machine::Usage::now(&arguments.server_pid);
-    link.run(measured, &mut tally);
+    run(measured, &mut tally);
     let used = machine::Usage::now(&arguments.server_pid).since(&before);
     print(arguments, mode, &tally, &used);
     tally.replies == measured.len() && tally.wrong == 0 && ignored.wrong == 0
@@ -203,6 +228,8 @@ fn print(arguments: &Arguments, mode: Mode, tally: &link::Tally, used: &machine:
     let mode = match mode {
         Mode::Plain => "plain",
         Mode::Fast => "fast",
+        Mode::Tgs => "tgs",
+        Mode::Tcp => "tcp",
     };
     let (server, generator) = (per(used.server), per(used.own));
     let rate = answered as f64 / used.wall;

@@ -1,18 +1,22 @@
-//! Datagrams to the KDC and back, so many of them on the way at once.
+//! Requests to the KDC and replies back, so many of them on the way at once.
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tessera_client::system::{self, SystemRandom};
 use tessera_common::wire::{self, KrbError};
 
 use super::exchange::{Client, Request};
 
-// The first octets of an AS-REP, [APPLICATION 11], and of a KRB-ERROR, [APPLICATION 30].
+// The first octets of an AS-REP, [APPLICATION 11], a TGS-REP, 13, and a KRB-ERROR, 30.
 const AS_REP_TAG: u8 = 0x6b;
+const TGS_REP_TAG: u8 = 0x6d;
 const KRB_ERROR_TAG: u8 = 0x7e;
 
 const LARGEST: usize = 1 << 16;
@@ -128,10 +132,64 @@ fn send(socket: &UdpSocket, request: Option<&(Request, &Client)>, tally: &mut Ta
     socket.send(&request.octets).expect("a datagram is sent");
 }
 
+/// Sends all requests over TCP, a connection for each, as clients do; a thread for each that is on the way.
+pub(super) fn run_over_tcp(
+    address: SocketAddr,
+    outstanding: usize,
+    requests: &[(Request, &Client)],
+    tally: &mut Tally,
+) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut replies = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some((octets, _)) = requests.get(at).map(|(request, client)| (&request.octets, client)) else {
+                return replies;
+            };
+            replies.push((at, over_tcp(address, octets)));
+        }
+    };
+    let replies = thread::scope(|scope| {
+        let threads: Vec<_> = (0..outstanding.max(1)).map(|_| scope.spawn(work)).collect();
+        let all = threads
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("a thread that ends"));
+        all.collect::<Vec<_>>()
+    });
+    for (at, reply) in replies {
+        let Some((request, client)) = requests.get(at) else {
+            continue;
+        };
+        tally.sent_octets += request.octets.len();
+        match reply {
+            Ok(reply) => {
+                tally.received_octets += reply.len();
+                tally.count(request, client, &reply);
+            }
+            Err(_) => tally.lost += 1,
+        }
+    }
+}
+
+// RFC 4120 §7.2.2: each message after its length.
+fn over_tcp(address: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_millis(PATIENCE.into())))?;
+    let length = u32::try_from(request.len()).map_err(io::Error::other)?;
+    stream.write_all(&[&length.to_be_bytes(), request].concat())?;
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let length = u32::from_be_bytes(length).min(1 << 20);
+    let mut reply = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    stream.read_exact(&mut reply)?;
+    Ok(reply)
+}
+
 impl Tally {
     fn count(&mut self, request: &Request, client: &Client, reply: &[u8]) {
         match reply.first() {
-            Some(&AS_REP_TAG) => self.replies += 1,
+            Some(&(AS_REP_TAG | TGS_REP_TAG)) => self.replies += 1,
             Some(&KRB_ERROR_TAG) => {
                 let code = wire::decode::<KrbError>(reply).map_or(0, |error| error.error_code);
                 *self.refused.entry(code).or_default() += 1;
@@ -144,9 +202,9 @@ impl Tally {
         }
         if request.can_be_checked() {
             self.opened += 1;
-            if let Err(why) = request.check(reply, client) {
+            if let Err(why) = request.check(reply, client, system::now(), &mut SystemRandom) {
                 self.wrong += 1;
-                eprintln!("fast_load: a wrong reply: {why}");
+                eprintln!("kdc_load: a wrong reply: {why}");
             }
         }
     }

@@ -1,7 +1,9 @@
 //! The requests, and what a client does with the replies.
 
 use std::error::Error;
+use std::sync::{Mutex, PoisonError};
 
+use tessera_client::exchange::{ClockOffset, TgsExchange, TgsRequest, TgsStep};
 use tessera_common::Random;
 use tessera_common::ap::Initiator;
 use tessera_common::credential::{Credential, TicketTimes};
@@ -31,7 +33,7 @@ pub(super) enum Proof<'a> {
     Challenge(&'a Credential),
 }
 
-/// An AS-REQ, and what it takes to know the answer.
+/// A request, and what it takes to know the answer.
 pub(super) struct Request {
     pub(super) octets: Vec<u8>,
     nonce: u32,
@@ -41,7 +43,19 @@ pub(super) struct Request {
 enum OpenedWith {
     ClientKey,
     Armor(ArmorKey),
+    Exchange(Box<Mutex<TgsExchange>>),
     Nothing,
+}
+
+/// A TGS-REQ for `service` with this ticket-granting ticket, as our own client makes it.
+pub(super) fn further(tgt: &Credential, service: &Principal, now: Timestamp, random: &mut dyn Random) -> Request {
+    let request = TgsRequest::new(service.clone());
+    let (exchange, outbound) = TgsExchange::begin(tgt.clone(), request, ClockOffset(0), now, random);
+    Request {
+        octets: outbound.octets,
+        nonce: 0,
+        opened_with: OpenedWith::Exchange(Box::new(Mutex::new(exchange))),
+    }
 }
 
 impl Client {
@@ -149,11 +163,24 @@ impl Request {
         !matches!(self.opened_with, OpenedWith::Nothing)
     }
 
-    /// Opens the reply: it must be from somebody who has the client's key, and for this very request.
-    pub(super) fn check(&self, reply: &[u8], client: &Client) -> Result<Credential, Box<dyn Error>> {
+    /// Opens the reply: it must be from somebody who has the key, and for this very request.
+    pub(super) fn check(
+        &self,
+        reply: &[u8],
+        client: &Client,
+        now: Timestamp,
+        random: &mut dyn Random,
+    ) -> Result<Credential, Box<dyn Error>> {
+        if let OpenedWith::Exchange(exchange) = &self.opened_with {
+            let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
+            return match exchange.receive(reply, now, random)? {
+                TgsStep::Done(reply) => Ok(reply.credential),
+                TgsStep::Send(_) => Err("the reply leads elsewhere".into()),
+            };
+        }
         let AsRep(reply) = wire::decode(reply)?;
         let key = match &self.opened_with {
-            OpenedWith::ClientKey | OpenedWith::Nothing => client.key.clone(),
+            OpenedWith::ClientKey | OpenedWith::Exchange(_) | OpenedWith::Nothing => client.key.clone(),
             OpenedWith::Armor(armor) => self.strengthened(armor, &reply, client)?,
         };
         let plain = key.decrypt(KeyUsage::AS_REP, &reply.enc_part.cipher)?;
