@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tessera_common::time::Timestamp;
+use tessera_common::time::{KerberosTime, Timestamp};
 
 use crate::clock;
 use crate::realm::accounting::Event;
@@ -140,6 +140,7 @@ impl Log {
     fn write(&self, mut out: impl Write) {
         let mut lines = Vec::new();
         let mut text = String::new();
+        let mut second = Second::default();
         let mut empty_looks = 0u32;
         loop {
             let last = self.0.stopping.load(Ordering::Acquire);
@@ -150,7 +151,7 @@ impl Log {
                 0
             };
             for line in lines.drain(..) {
-                line.put_into(&mut text);
+                line.put_into(&mut text, &mut second);
             }
             let dropped = self.0.dropped.swap(0, Ordering::Relaxed);
             if dropped > 0 {
@@ -160,7 +161,7 @@ impl Log {
                     level: Level::Warning,
                     text: Text::Plain(what),
                 }
-                .put_into(&mut text);
+                .put_into(&mut text, &mut second);
             }
             // A log that nobody can read any more is no reason to stop serving.
             let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -196,9 +197,9 @@ impl Drop for LogWriter {
 
 impl Line {
     // One line, whatever a peer put into a name: control characters are escaped.
-    fn put_into(&self, out: &mut String) {
-        let (time, usec) = (self.when.time.to_string(), self.when.usec);
-        let _ = write!(out, "{}.{usec:06}Z {:5} ", time.trim_end_matches('Z'), self.level);
+    fn put_into(&self, out: &mut String, second: &mut Second) {
+        out.push_str(second.text(self.when.time));
+        let _ = write!(out, ".{:06}Z {:5} ", self.when.usec, self.level);
         let mut escaped = Escaping(out);
         let _ = match &self.text {
             Text::Plain(text) => escaped.write_str(text),
@@ -208,10 +209,32 @@ impl Line {
     }
 }
 
+/// The second that was written last: most lines are of the same one.
+#[derive(Default)]
+struct Second {
+    time: KerberosTime,
+    text: String,
+}
+
+impl Second {
+    fn text(&mut self, time: KerberosTime) -> &str {
+        if self.time != time || self.text.is_empty() {
+            self.time = time;
+            self.text = time.to_string();
+            self.text.truncate(self.text.trim_end_matches('Z').len());
+        }
+        &self.text
+    }
+}
+
 struct Escaping<'o>(&'o mut String);
 
 impl fmt::Write for Escaping<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+            self.0.push_str(text);
+            return Ok(());
+        }
         for c in text.chars() {
             if c.is_control() {
                 self.0.extend(c.escape_default());

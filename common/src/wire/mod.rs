@@ -165,12 +165,16 @@ fn check_limits(octets: &[u8], tagging: Tagging) -> Result<(), DecodeError> {
     if octets.len() > MAX_MESSAGE {
         return Err(DecodeError::TooLarge);
     }
-    let mut open: Vec<usize> = Vec::with_capacity(MAX_DEPTH);
+    // Where each value ends that is around the one at `at`; the innermost stands in `end_of_innermost`.
+    let mut around = [0; MAX_DEPTH];
+    let mut depth = 0;
+    let mut end_of_innermost = octets.len();
     let mut at = 0;
     let mut values = 0;
     while at < octets.len() {
-        while open.last().is_some_and(|end| *end <= at) {
-            open.pop();
+        while at >= end_of_innermost {
+            depth -= 1;
+            end_of_innermost = around.get(depth).copied().unwrap_or(octets.len());
         }
         values += 1;
         if values > MAX_VALUES {
@@ -181,14 +185,13 @@ fn check_limits(octets: &[u8], tagging: Tagging) -> Result<(), DecodeError> {
         if tag & 0xc0 != 0 && !constructed && tagging == Tagging::Explicit {
             return Err(DecodeError::Framing);
         }
-        if end > open.last().copied().unwrap_or(octets.len()) {
+        if end > end_of_innermost {
             return Err(DecodeError::Framing);
         }
         if constructed {
-            if open.len() == MAX_DEPTH {
-                return Err(DecodeError::TooDeep);
-            }
-            open.push(end);
+            *around.get_mut(depth).ok_or(DecodeError::TooDeep)? = end_of_innermost;
+            depth += 1;
+            end_of_innermost = end;
             at = content;
         } else {
             at = end;
@@ -202,7 +205,21 @@ fn check_limits(octets: &[u8], tagging: Tagging) -> Result<(), DecodeError> {
 }
 
 // The first octet of the value at `at`, where its content begins and where it ends.
+#[inline]
 fn header(octets: &[u8], at: usize) -> Option<(u8, usize, usize)> {
+    // Nearly all are of two octets.
+    if let Some(&[tag, length @ 0..0x80]) = octets.get(at..at + 2)
+        && tag & 0x1f != 0x1f
+    {
+        let content = at + 2;
+        let end = content + usize::from(length);
+        return (end <= octets.len()).then_some((tag, content, end));
+    }
+    long_header(octets, at)
+}
+
+#[inline(never)]
+fn long_header(octets: &[u8], at: usize) -> Option<(u8, usize, usize)> {
     let tag = *octets.get(at)?;
     let mut next = at + 1;
     if tag & 0x1f == 0x1f {

@@ -4,13 +4,14 @@
 //! what is remembered is lost with the process (kill -9 included): a proof made less than a clock skew before a crash can
 //! be used once more after it.
 
-use core::hash::{BuildHasher, Hasher};
+use core::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use core::time::Duration;
 use std::collections::hash_map::{Entry, RandomState};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use tessera_common::ap::{ReplayCache as _, ReplayError, ReplayTag};
 use tessera_common::time::KerberosTime;
 
@@ -24,25 +25,84 @@ const PROOFS: usize = 4 * 1024 * 1024;
 const GENERATIONS: usize = 3;
 const SHARDS: usize = 16;
 
-type Tag = [u8; 16];
+// A new generation has room at once for as many as the last one held, up to this many in each shard: making room while a
+// request waits costs more than all else here.
+const MOST_FORESEEN: usize = 64 * 1024;
+
+/// What a request or a proof is known by. Nobody outside can choose its upper half: it depends on what was drawn when the
+/// process began.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Tag(u128);
+
+impl Tag {
+    fn shard(self) -> usize {
+        // Not the bits that the tables go by first.
+        (self.0 >> 72) as usize % SHARDS
+    }
+}
+
+/// A tag's upper half, as it is: it is random already.
+#[derive(Default)]
+struct TagHasher(u64);
+
+impl Hasher for TagHasher {
+    fn write_u128(&mut self, tag: u128) {
+        // A product's best bits are its uppermost, and a table takes the lowest first.
+        self.0 = ((tag >> 64) as u64).swap_bytes();
+    }
+
+    fn write(&mut self, octets: &[u8]) {
+        for octet in octets {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*octet);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+type ByTag = BuildHasherDefault<TagHasher>;
 
 /// Shared by every worker.
 pub(super) struct ReplayCache {
     shards: [Mutex<Shard>; SHARDS],
-    hashers: [RandomState; 2],
+    request_key: [u8; 16],
+    // Odd: so no two proofs get one tag.
+    proof_factor: u128,
     proof_seconds: AtomicI64,
 }
 
 #[derive(Default)]
 struct Shard {
     answers: Generations<Answers>,
-    proofs: Generations<HashSet<Tag>>,
+    proofs: Generations<HashSet<Tag, ByTag>>,
 }
 
 #[derive(Default)]
 struct Answers {
-    by_request: HashMap<Tag, Answer>,
+    by_request: HashMap<Tag, Answer, ByTag>,
     octets: usize,
+}
+
+trait Generation: Default {
+    /// An empty one that is likely to hold as much as this.
+    fn next(&self) -> Self;
+}
+
+impl Generation for HashSet<Tag, ByTag> {
+    fn next(&self) -> Self {
+        Self::with_capacity_and_hasher(self.len().min(MOST_FORESEEN), ByTag::default())
+    }
+}
+
+impl Generation for Answers {
+    fn next(&self) -> Self {
+        Self {
+            by_request: HashMap::with_capacity_and_hasher(self.by_request.len().min(MOST_FORESEEN), ByTag::default()),
+            octets: 0,
+        }
+    }
 }
 
 enum Answer {
@@ -58,7 +118,7 @@ struct Generations<T> {
     newest_until: i64,
 }
 
-impl<T: Default> Generations<T> {
+impl<T: Generation> Generations<T> {
     fn turn(&mut self, now: KerberosTime, seconds: i64) {
         let began = self.newest_until.saturating_sub(seconds);
         // A clock set back by more than a generation begins a new one, too: or nothing would be forgotten until it is back.
@@ -73,7 +133,8 @@ impl<T: Default> Generations<T> {
     }
 
     fn push(&mut self) {
-        let mut pushed = core::mem::take(&mut self.newest);
+        let next = self.newest.next();
+        let mut pushed = core::mem::replace(&mut self.newest, next);
         for older in &mut self.older {
             core::mem::swap(older, &mut pushed);
         }
@@ -107,9 +168,11 @@ pub(super) struct Claim {
 
 impl ReplayCache {
     pub(super) fn new(clock_skew: Duration) -> Self {
+        let drawn = || u128::from(RandomState::new().hash_one(0)) << 64 | u128::from(RandomState::new().hash_one(0));
         let cache = Self {
             shards: Default::default(),
-            hashers: [RandomState::new(), RandomState::new()],
+            request_key: drawn().to_le_bytes(),
+            proof_factor: drawn() | 1,
             proof_seconds: AtomicI64::new(1),
         };
         cache.allow_skew(clock_skew);
@@ -130,7 +193,7 @@ impl ReplayCache {
     /// Looks a request up by its octets, and takes it if it is new.
     pub(super) fn recall(self: &Arc<Self>, octets: &[u8], now: KerberosTime) -> Recalled {
         let tag = self.tag(octets);
-        let mut shard = self.shard(&tag);
+        let mut shard = self.shard(tag);
         shard.make_room(now);
         let found = shard
             .answers
@@ -163,20 +226,21 @@ impl ReplayCache {
         self.claim(ReplayTag::of(ciphertext), now).is_ok()
     }
 
+    // Keyed, or a stranger could make a request that is taken for another's.
     fn tag(&self, octets: &[u8]) -> Tag {
-        let mut tag = Tag::default();
-        for (half, state) in tag.chunks_exact_mut(8).zip(&self.hashers) {
-            let mut hasher = state.build_hasher();
-            hasher.write(octets);
-            half.copy_from_slice(&hasher.finish().to_le_bytes());
-        }
-        tag
+        let mut hasher = SipHasher13::new_with_key(&self.request_key);
+        hasher.write(octets);
+        Tag(hasher.finish128().as_u128())
     }
 
-    fn shard(&self, tag: &Tag) -> MutexGuard<'_, Shard> {
-        let [first, ..] = tag;
+    // Multiply-shift, a universal family of hashes: whoever can make proofs cannot make them crowd in one place of a table.
+    const fn proof_tag(&self, ReplayTag(proof): ReplayTag) -> Tag {
+        Tag(u128::from_le_bytes(proof).wrapping_mul(self.proof_factor))
+    }
+
+    fn shard(&self, tag: Tag) -> MutexGuard<'_, Shard> {
         let [fallback, ..] = &self.shards;
-        let shard = self.shards.get(usize::from(*first) % SHARDS).unwrap_or(fallback);
+        let shard = self.shards.get(tag.shard()).unwrap_or(fallback);
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -184,8 +248,9 @@ impl ReplayCache {
 /// A full cache forgets its oldest tags, unlike a service's: a KDC that stops is worse than one whose memory of proofs
 /// reaches back less far for a while.
 impl tessera_common::ap::ReplayCache for ReplayCache {
-    fn claim(&self, ReplayTag(tag): ReplayTag, now: KerberosTime) -> Result<(), ReplayError> {
-        let mut shard = self.shard(&tag);
+    fn claim(&self, proof: ReplayTag, now: KerberosTime) -> Result<(), ReplayError> {
+        let tag = self.proof_tag(proof);
+        let mut shard = self.shard(tag);
         let proofs = &mut shard.proofs;
         proofs.turn(now, self.proof_seconds.load(Ordering::Relaxed));
         if proofs.all().any(|generation| generation.contains(&tag)) {
@@ -207,9 +272,9 @@ impl Shard {
         }
     }
 
-    fn forget(&mut self, tag: &Tag) {
+    fn forget(&mut self, tag: Tag) {
         for generation in self.answers.all_mut() {
-            generation.by_request.remove(tag);
+            generation.by_request.remove(&tag);
         }
     }
 }
@@ -219,9 +284,11 @@ impl Claim {
     pub(super) fn answered(mut self, answer: &Arc<[u8]>, now: KerberosTime) {
         // What an entry costs beside its answer: tag, pointer, the map's slack.
         const OVERHEAD: usize = 64;
-        let mut shard = self.cache.shard(&self.tag);
+        let mut shard = self.cache.shard(self.tag);
         shard.make_room(now);
-        shard.forget(&self.tag);
+        if !shard.answers.newest.by_request.contains_key(&self.tag) {
+            shard.forget(self.tag);
+        }
         let newest = &mut shard.answers.newest;
         newest.by_request.insert(self.tag, Answer::Given(Arc::clone(answer)));
         newest.octets += answer.len() + OVERHEAD;
@@ -241,7 +308,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         if !self.answered {
-            self.cache.shard(&self.tag).forget(&self.tag);
+            self.cache.shard(self.tag).forget(self.tag);
         }
     }
 }

@@ -189,12 +189,14 @@ impl fmt::Display for Event {
                 if let Some(renew_till) = issued.renew_till {
                     write!(f, " renew-till={renew_till}")?;
                 }
-                let names: Vec<&str> = TicketFlags::NAMED
+                f.write_str(" flags=")?;
+                let flags = TicketFlags::NAMED
                     .iter()
-                    .filter(|(flag, _)| issued.flags.contains(*flag))
-                    .map(|(_, name)| *name)
-                    .collect();
-                write!(f, " flags={}", names.join(","))?;
+                    .filter(|(flag, _)| issued.flags.contains(*flag));
+                for (at, (_, name)) in flags.enumerate() {
+                    f.write_str(if at == 0 { "" } else { "," })?;
+                    f.write_str(name)?;
+                }
             }
             Result::PasswordChanged => f.write_str(" result=password-changed")?,
             Result::Refused { code, reason, detail } => {
@@ -206,9 +208,8 @@ impl fmt::Display for Event {
             Result::Repeated => f.write_str(" result=repeated")?,
             Result::Dropped { reason } => write!(f, " result=dropped reason={reason}")?,
         }
-        if !self.offered.is_empty() {
-            let offered: Vec<String> = self.offered.iter().map(ToString::to_string).collect();
-            write!(f, " etypes={}", offered.join(","))?;
+        for (at, etype) in self.offered.iter().enumerate() {
+            write!(f, "{}{etype}", if at == 0 { " etypes=" } else { "," })?;
         }
         Ok(())
     }
@@ -219,7 +220,10 @@ struct Quoted<'a>(&'a str);
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '=' | '\\');
-        if !self.0.is_empty() && self.0.chars().all(plain) {
+        // Most names are letters, digits, dots and slashes: no need to look them up in Unicode's tables.
+        let plainest =
+            |octet| matches!(octet, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'/' | b'@' | b'-' | b'_');
+        if !self.0.is_empty() && (self.0.bytes().all(plainest) || self.0.chars().all(plain)) {
             f.write_str(self.0)
         } else {
             write!(f, "{:?}", self.0)
