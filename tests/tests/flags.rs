@@ -14,6 +14,8 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
     ("kdc verify", &[]),
     ("kdc dump", &[("--until", "a_dump_can_end_before_the_last_changes")]),
     ("kdc load", &[]),
+    ("kdc log", &[]),
+    ("kdc rotate-master-key", &[]),
     ("kdc rebuild", &[]),
     (
         "principal add",
@@ -207,6 +209,14 @@ const COMMANDS: &[(&str, &str)] = &[
     ("kdc verify", "damage_inside_the_journal_is_named_and_nothing_is_served"),
     ("kdc dump", "a_dump_makes_the_same_realm_elsewhere"),
     ("kdc load", "a_dump_makes_the_same_realm_elsewhere"),
+    (
+        "kdc log",
+        "a_mistake_is_found_in_the_log_and_undone_by_a_dump_until_before_it",
+    ),
+    (
+        "kdc rotate-master-key",
+        "the_master_key_changes_under_logins_and_a_kill_half_way_loses_nothing",
+    ),
     ("kdc rebuild", "an_index_can_be_made_anew_on_demand"),
     ("principal add", "the_right_password_logs_in"),
     ("principal list", "principals_are_added_listed_shown_and_removed"),

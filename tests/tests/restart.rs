@@ -241,6 +241,7 @@ fn a_torn_end_of_the_journal_is_cut_off_and_said() {
         .write_all(&[0x11; 37])
         .unwrap();
     realm.restart();
+    realm.wait_for_log("ended in a frame that was never finished; 37 octets from ");
     assert!(knows(&realm, "alice", "wonderland"));
     realm.add("bob", "builder");
     realm.stop();

@@ -147,6 +147,8 @@ pub enum Request {
         /// The principals.
         principals: Vec<NewPrincipal>,
     },
+    /// A new master key, and every key sealed anew under it.
+    RotateMasterKey,
     /// Apply a changed realm.toml.
     Reload,
 }
@@ -215,6 +217,18 @@ pub enum Response {
         added: usize,
         /// Which were not, and why.
         refused: Vec<RefusedImport>,
+    },
+    /// How far something is that takes its time; more follows.
+    Progress {
+        /// How many are done.
+        done: usize,
+        /// Of how many.
+        total: usize,
+    },
+    /// What became of the master key.
+    MasterKey {
+        /// For the operator, in sentences.
+        notes: Vec<String>,
     },
     /// What became of a changed realm.toml.
     Reloaded {

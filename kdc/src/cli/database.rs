@@ -1,5 +1,7 @@
 //! What is done to a database without serving it.
 
+use std::io::{self, BufWriter, Write as _};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::store::{self, Extract, Location, Verified};
@@ -9,6 +11,7 @@ pub(super) fn verify(location: &Location) -> Result<(), String> {
     let Verified {
         principals,
         keys,
+        masters,
         sequence,
         problems,
         remarks,
@@ -20,6 +23,9 @@ pub(super) fn verify(location: &Location) -> Result<(), String> {
         eprintln!("error: {problem}");
     }
     let what = format!("{principals} principals, {keys} keys, up to change {sequence}");
+    for (master, keys) in masters {
+        println!("master key {master} seals {keys} keys");
+    }
     match problems.len() {
         0 => {
             println!("{} is whole: {what}", location.realm);
@@ -37,6 +43,25 @@ pub(super) fn dump(location: &Location, until: Option<u64>, file: &Path) -> Resu
         eprintln!("note: {notice}");
     }
     println!("{} of {} in {}", described(&extract), location.realm, file.display());
+    Ok(())
+}
+
+/// Lists what was changed, the oldest change first.
+pub(super) fn log(location: &Location) -> Result<(), String> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let read = store::history(location, |event| {
+        let name = event
+            .name
+            .map_or_else(|| "(unknown)".to_owned(), |name| name.to_string());
+        let (what, who) = (event.what.word(), event.who);
+        match writeln!(out, "{}\t{}\t{who}\t{what}\t{name}", event.sequence, event.when) {
+            Ok(()) => ControlFlow::Continue(()),
+            // Whoever reads it has seen enough.
+            Err(_) => ControlFlow::Break(()),
+        }
+    });
+    read.map_err(|error| error.to_string())?;
+    let _ = out.flush();
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The command line of `kdc`.
 
 mod database;
+mod master_key;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,11 +44,15 @@ pub enum Command {
         /// The file; one that is there is replaced
         file: PathBuf,
     },
+    /// List the changes that the journal still has: number, time, who made it, what, whose. For dump --until
+    Log,
     /// Make a database of a dump, in a state directory that has only the master.key
     Load {
         /// The dump
         file: PathBuf,
     },
+    /// Make a new master key and seal every key anew under it; kdc may be serving. Begun before, it goes on
+    RotateMasterKey,
     /// Make the database's index anew from its journal and snapshots; kdc must not be serving
     Rebuild,
 }
@@ -73,7 +78,9 @@ pub fn run() -> ExitCode {
         }
         Some(Command::Verify) => database::verify(&config.location()),
         Some(Command::Dump { until, file }) => database::dump(&config.location(), until, &file),
+        Some(Command::Log) => database::log(&config.location()),
         Some(Command::Load { file }) => database::load(&config.location(), &file),
+        Some(Command::RotateMasterKey) => master_key::rotate(&config.location()),
         Some(Command::Rebuild) => database::rebuild(&config.location()),
     };
     match done {

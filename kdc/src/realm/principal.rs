@@ -110,6 +110,12 @@ impl PrincipalRecord {
         self.current_keys().any(|key| key.salt.is_some())
     }
 
+    /// Whether all its keys are sealed under this master key.
+    #[must_use]
+    pub fn is_sealed_under(&self, master: u32) -> bool {
+        self.keys.iter().all(|key| key.sealed.master == master)
+    }
+
     /// The keys of one version, best first.
     pub fn keys_of(&self, kvno: u32) -> impl Iterator<Item = &StoredKey> {
         self.keys.iter().filter(move |key| key.kvno == kvno)

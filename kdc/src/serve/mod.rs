@@ -63,7 +63,7 @@ pub fn run(config: Config) -> Result<(), String> {
 /// Everything that is bound and opened, and not served yet.
 struct Daemon {
     config: Config,
-    store: Arc<dyn Store>,
+    store: Arc<Durable>,
     kdc: Arc<ArcSwap<Kdc>>,
     kerberos: Vec<BothSockets>,
     password: Vec<BothSockets>,
@@ -71,7 +71,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn bind(config: Config, store: Arc<dyn Store>, settings: Arc<RealmSettings>, log: &Log) -> Result<Self, String> {
+    fn bind(config: Config, store: Arc<Durable>, settings: Arc<RealmSettings>, log: &Log) -> Result<Self, String> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let bind = |addresses: &[SocketAddr], workers| {
             addresses
@@ -116,6 +116,7 @@ impl Daemon {
         write_public(&conf, &krb5_conf(&self.config.realm.name, &kerberos, &password))
             .map_err(|why| format!("{} cannot be written: {why}", conf.display()))?;
 
+        let durable = Arc::clone(&self.store);
         let store = Arc::new(Stoppable::new(self.store));
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
 
@@ -138,6 +139,10 @@ impl Daemon {
             reload: Box::new({
                 let reload = Arc::clone(&reload);
                 move || reload()
+            }),
+            rotate_master_key: Box::new(move |progress| match durable.change_master_key(progress) {
+                Ok(rollover) => Ok(rollover.sentences()),
+                Err(error) => Err(error.to_string()),
             }),
             log: log.clone(),
         });
@@ -193,7 +198,7 @@ fn open_store(config: &Config, log: &Log) -> Result<Opened, String> {
     refuse_foreign_directory(state)?;
     let log = log.clone();
     let report = Arc::new(move |notice: Notice| match notice {
-        Notice::Unwritable(_) | Notice::SnapshotFailed(_) => log.error(notice),
+        Notice::Unwritable(_) | Notice::SnapshotFailed(_) | Notice::MasterKeyUnchanged(_) => log.error(notice),
         Notice::TornFrameCut { .. } | Notice::IndexStale(_) | Notice::SnapshotDamaged { .. } => log.warn(notice),
         _ => log.info(notice),
     });

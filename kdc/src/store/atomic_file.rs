@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 /// A file, readable by its owner alone, that takes its name only when it is complete and on the disk. Dropped before, it
@@ -69,6 +69,17 @@ impl Drop for AtomicFile {
 pub(super) fn write(path: &Path, octets: &[u8]) -> io::Result<()> {
     let mut file = AtomicFile::create(path)?;
     // Past the buffer: it may be a key, and there should be no copy of it.
+    file.file.get_mut().write_all(octets)?;
+    file.commit()
+}
+
+/// The same, with this user's and group's file as the result.
+pub(super) fn write_for(path: &Path, octets: &[u8], (uid, gid): (u32, u32)) -> io::Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    let made = file.file.get_ref().metadata()?;
+    if (made.uid(), made.gid()) != (uid, gid) {
+        fchown(file.file.get_ref(), Some(uid), Some(gid))?;
+    }
     file.file.get_mut().write_all(octets)?;
     file.commit()
 }

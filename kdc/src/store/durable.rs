@@ -1,7 +1,8 @@
 //! The store that keeps: journal, snapshots and index in a state directory, and the view in memory.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use tessera_common::name::Realm;
 use zeroize::Zeroizing;
@@ -15,6 +16,7 @@ use super::key_file::{KeyFile, MasterKeyError};
 use super::notice::{Notice, Report};
 use super::published::Published;
 use super::recovery::{self, Expected, Recovered};
+use super::rollover::{MasterKeys, Resumed, Rollover, RolloverError};
 use super::segment_file::SegmentFile;
 use super::snapshotter::Snapshotter;
 use super::state_dir::{Lock, StateDir};
@@ -53,7 +55,9 @@ impl Options {
 /// A realm's database on disk, open. Dropped, it finishes what was committed and brings the index up to date.
 pub struct Durable {
     // Dropped in this order: whoever writes before whoever is told of it, the lock last.
-    writer: Writer,
+    _resumed: Resumed,
+    keys: Arc<MasterKeys>,
+    writer: Arc<Writer>,
     _snapshotter: Snapshotter,
     _indexer: Indexer,
     published: Arc<Published>,
@@ -101,17 +105,42 @@ impl Durable {
         let fresh = view.sequence() == 0;
         let published = Arc::new(Published::new(view));
         let threads = || {
-            let snapshotter = Snapshotter::start(state.clone(), options.segment_octets, Arc::clone(&options.report))?;
+            // Not what keeps them: the snapshotter is among those who end last.
+            let keys: Arc<OnceLock<Weak<MasterKeys>>> = Arc::default();
+            let tidied = {
+                let keys = Arc::clone(&keys);
+                move || {
+                    if let Some(keys) = keys.get().and_then(Weak::upgrade) {
+                        keys.tidy();
+                    }
+                }
+            };
+            let report = || Arc::clone(&options.report);
+            let snapshotter = Snapshotter::start(state.clone(), options.segment_octets, report(), tidied)?;
             let waker = snapshotter.waker();
             // A crash may have come between the end of a segment and its snapshot.
             waker();
-            let report = || Arc::clone(&options.report);
             let indexer = Indexer::start(Arc::clone(&published), state.index(), identity, index, report())?;
-            let writer = Writer::start(journal, Arc::clone(&published), report(), waker)?;
-            Ok((snapshotter, indexer, writer))
+            let writer = Arc::new(Writer::start(journal, Arc::clone(&published), report(), waker)?);
+            let master_keys = Arc::new(MasterKeys {
+                writer: Arc::clone(&writer),
+                published: Arc::clone(&published),
+                state: state.clone(),
+                key_file: KeyFile::of(&state.path, options.credentials.as_deref()),
+                report: report(),
+                changing: Mutex::default(),
+                stop: AtomicBool::new(false),
+            });
+            // Set once, here.
+            let _ = keys.set(Arc::downgrade(&master_keys));
+            let resumed = Resumed::start(&master_keys)?;
+            Ok((snapshotter, indexer, writer, master_keys, resumed))
         };
-        let (snapshotter, indexer, writer) = threads().map_err(io_error("start the threads of", &state.path))?;
+        let (snapshotter, indexer, writer, keys, resumed) =
+            threads().map_err(io_error("start the threads of", &state.path))?;
         let store = Self {
+            _resumed: resumed,
+            keys,
             writer,
             _snapshotter: snapshotter,
             _indexer: indexer,
@@ -119,6 +148,16 @@ impl Durable {
             _lock: lock,
         };
         Ok(Opened { store, fresh })
+    }
+
+    /// Makes a new master key, seals every key of every principal under it, and takes the former one out of the file when
+    /// nothing needs it any more; requests are served and changes are taken meanwhile. Goes on with what was begun, if it
+    /// was not finished. `progress` is told how many principals are done, of how many.
+    ///
+    /// # Errors
+    /// [`RolloverError`]; then what was done stays done, and every key is as good as before.
+    pub fn change_master_key(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<Rollover, RolloverError> {
+        self.keys.change(progress)
     }
 }
 
@@ -207,7 +246,11 @@ fn resume(disk: Box<dyn Disk>, state: &StateDir, options: &Options) -> Result<Pa
         });
     }
     let settings = settings(state, &identity, options);
-    let journal = Journal::resume(settings, disk, &last_segment).map_err(io_error("open", &last_segment.path))?;
+    let mut journal = Journal::resume(settings, disk, &last_segment).map_err(io_error("open", &last_segment.path))?;
+    // A key that was added while nothing was served, or just before a crash.
+    journal
+        .rekey(keyring.sealing().check())
+        .map_err(io_error("write the journal in", &state.path))?;
     Ok(Parts {
         journal,
         identity,
@@ -273,8 +316,7 @@ fn random(out: &mut [u8], state: &StateDir) -> Result<(), OpenError> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::sync::Mutex;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::Ordering;
     use std::thread;
 
     use super::*;

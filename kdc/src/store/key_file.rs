@@ -9,7 +9,7 @@
 use core::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -141,12 +141,39 @@ impl KeyFile {
             "\n# The key to every key in the database. Whoever reads it can be anybody in the realm; without it, the\n\
              # database is worth nothing. Keep a copy where the database's copies are not.\n",
         );
-        let _ = write!(text, "{} ", master.id());
-        for octet in master.octets() {
-            let _ = write!(text, "{octet:02x}");
-        }
-        text.push('\n');
+        put_line(&mut text, master);
         atomic_file::write(&self.path, text.as_bytes()).map_err(|error| self.io(error))
+    }
+
+    /// Whether it is the service manager's, and not to be written.
+    pub(super) const fn is_credential(&self) -> bool {
+        self.credential
+    }
+
+    /// Adds a key, and takes out those with the numbers in `retired`; all else in the file stays as it is.
+    pub(super) fn change(&self, added: Option<&MasterKey>, retired: &[u32]) -> Result<(), MasterKeyError> {
+        let read = || read_text(File::open(&self.path)?);
+        let before = read().map_err(|error| self.io(error))?;
+        let mut text = Zeroizing::new(String::with_capacity(before.len() + 256));
+        for line in before.lines() {
+            let number = line.trim().split_once(' ').and_then(|(number, _)| number.parse().ok());
+            if !number.is_some_and(|number: u32| retired.contains(&number)) {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        if let Some(master) = added {
+            put_line(&mut text, master);
+        }
+        // What would be no key file is not written in place of one.
+        self.parse(&text)?;
+        // The file itself, wherever a symbolic link has put it, and its owner's still.
+        let replace = || {
+            let path = std::fs::canonicalize(&self.path)?;
+            let owner = std::fs::metadata(&path)?;
+            atomic_file::write_for(&path, text.as_bytes(), (owner.uid(), owner.gid()))
+        };
+        replace().map_err(|error| self.io(error))
     }
 
     fn parse(&self, text: &str) -> Result<Keyring, MasterKeyError> {
@@ -194,6 +221,15 @@ impl KeyFile {
             error,
         }
     }
+}
+
+fn put_line(text: &mut String, master: &MasterKey) {
+    // Writing to a string does not fail.
+    let _ = write!(text, "{} ", master.id());
+    for octet in master.octets() {
+        let _ = write!(text, "{octet:02x}");
+    }
+    text.push('\n');
 }
 
 fn read_text(file: File) -> io::Result<Zeroizing<String>> {

@@ -4,12 +4,18 @@ use core::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::Rollover;
+
 /// Something that an operator should find in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
     /// A master key was made.
     MasterKeyMade(PathBuf),
+    /// Another master key seals.
+    MasterKeyChanged(Rollover),
+    /// A change of the master key that was begun cannot be finished now, for this reason.
+    MasterKeyUnchanged(String),
     /// A new database was made.
     DatabaseMade(PathBuf),
     /// The journal ended in a frame that was never finished; it was cut off. Nothing of it had been acknowledged.
@@ -68,6 +74,8 @@ impl fmt::Display for Notice {
                  database can be used",
                 path.display()
             ),
+            Self::MasterKeyChanged(rollover) => f.write_str(&rollover.sentences().join("; ")),
+            Self::MasterKeyUnchanged(why) => write!(f, "the change of the master key is not finished: {why}"),
             Self::DatabaseMade(path) => write!(f, "a new database is in {}", path.display()),
             Self::TornFrameCut {
                 file,

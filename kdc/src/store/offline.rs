@@ -2,19 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tessera_common::name::Realm;
 
-use super::durable::{keyring_of, new_identity};
+use super::durable::{Durable, Options, keyring_of, new_identity};
 use super::error::{OpenError, io_error};
 use super::head::{Head, Kind};
+use super::history::{self, Event};
 use super::index::Index;
 use super::journal::{Bad, FileSystem, Journal, Settings};
 use super::key_file::{KeyFile, MasterKeyError};
-use super::notice::Notice;
+use super::notice::{Notice, Report};
 use super::recovery::{self, Expected, Recovered};
+use super::rollover::{Rollover, RolloverError, needed_by_files};
 use super::segment_file::SegmentFile;
 use super::state_dir::StateDir;
 use super::{View, dump_file, encoding, snapshot};
@@ -154,6 +157,34 @@ pub fn rebuild_index(location: &Location) -> Result<usize, OpenError> {
     Ok(view.len())
 }
 
+/// Changes the master key of a database that no daemon has open. `progress` is told how many principals are done, of how
+/// many.
+///
+/// # Errors
+/// [`RolloverError`]; [`OpenError::InUse`] when a daemon has it.
+pub fn change_master_key(
+    location: &Location,
+    report: Report,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Rollover, RolloverError> {
+    let state = existing(location)?;
+    let options = Options {
+        credentials: location.credentials.clone(),
+        ..Options::new(location.realm.clone(), report)
+    };
+    let opened = Durable::open(&state.path, &options)?;
+    opened.store.change_master_key(progress)
+}
+
+/// Tells `visit` of every change that the journal of a database still has, the oldest first, until it wants no more. A
+/// daemon may have it open.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn history(location: &Location, visit: impl FnMut(Event) -> ControlFlow<()>) -> Result<(), OpenError> {
+    history::read(&existing(location)?, visit)
+}
+
 /// What is right and wrong with a database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
@@ -161,6 +192,8 @@ pub struct Verified {
     pub principals: usize,
     /// How many keys they have, each of which was opened.
     pub keys: usize,
+    /// Which master keys they are sealed under, and how many under each.
+    pub masters: BTreeMap<u32, usize>,
     /// The last change.
     pub sequence: u64,
     /// What is wrong, each with its place.
@@ -204,10 +237,20 @@ pub fn verify(location: &Location) -> Result<Verified, OpenError> {
     for record in view.sorted() {
         for key in &record.keys {
             verified.keys += 1;
+            *verified.masters.entry(key.sealed.master).or_default() += 1;
             if let Err(error) = keyring.open_cold(record.id, key) {
                 let place = format!("{}, key version {}, {}", record.name, key.kvno, key.etype);
                 verified.problems.push(format!("{place}: {error}"));
             }
+        }
+    }
+    for (master, files) in needed_by_files(&state).unwrap_or_default() {
+        if master != keyring.sealing().id() && !verified.masters.contains_key(&master) {
+            let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+            verified.remarks.push(format!(
+                "master key {master} is needed by nothing but the history in {}",
+                files.join(" and ")
+            ));
         }
     }
     match lock {

@@ -381,7 +381,7 @@ fn same_database(a: &Identity, b: &Identity) -> bool {
     a.realm == b.realm && a.lineage == b.lineage
 }
 
-fn unreadable_snapshot(path: &Path, error: SnapshotError) -> OpenError {
+pub(super) fn unreadable_snapshot(path: &Path, error: SnapshotError) -> OpenError {
     match error {
         SnapshotError::Io(error) => io_error("read", path)(error),
         SnapshotError::Damaged {

@@ -25,7 +25,13 @@ pub(super) struct Snapshotter {
 impl Snapshotter {
     /// Starts the thread. A snapshot is made when the finished segments that no snapshot has are at least `threshold`
     /// octets, and half of the last snapshot: so all snapshots together write no more than a few times what changes.
-    pub(super) fn start(state: StateDir, threshold: u64, report: Report) -> io::Result<Self> {
+    /// `tidied` is called when files have been removed.
+    pub(super) fn start(
+        state: StateDir,
+        threshold: u64,
+        report: Report,
+        tidied: impl Fn() + Send + 'static,
+    ) -> io::Result<Self> {
         // One wake-up that waits is as good as many.
         let (wake, woken) = sync_channel(1);
         let worker = Worker {
@@ -35,7 +41,7 @@ impl Snapshotter {
         };
         let thread = thread::Builder::new()
             .name("snapshot".into())
-            .spawn(move || worker.run(&woken))?;
+            .spawn(move || worker.run(&woken, &tidied))?;
         Ok(Self {
             wake: Some(wake),
             thread: Some(thread),
@@ -70,11 +76,14 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(&self, woken: &Receiver<()>) {
+    fn run(&self, woken: &Receiver<()>, tidied: &dyn Fn()) {
         while woken.recv().is_ok() {
             match self.make_if_due() {
                 Ok(None) => {}
-                Ok(Some((sequence, principals))) => (self.report)(Notice::SnapshotMade { sequence, principals }),
+                Ok(Some((sequence, principals))) => {
+                    (self.report)(Notice::SnapshotMade { sequence, principals });
+                    tidied();
+                }
                 Err(error) => (self.report)(Notice::SnapshotFailed(error.to_string())),
             }
         }

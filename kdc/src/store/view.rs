@@ -118,6 +118,12 @@ impl View {
         self.chain
     }
 
+    /// The same with other master keys.
+    pub(super) fn with_keyring(mut self, keyring: Arc<Keyring>) -> Self {
+        self.keyring = keyring;
+        self
+    }
+
     /// Says where in the journal's history this is.
     pub(super) const fn set_position(&mut self, sequence: u64, chain: u32) {
         self.sequence = sequence;

@@ -9,8 +9,9 @@ use std::thread::{self, JoinHandle};
 use super::journal::{Journal, MAX_GROUP_OCTETS};
 use super::notice::{Notice, Report};
 use super::published::Published;
+use super::rollover::reseal;
 use super::view::Undo;
-use super::{Author, Change, StoreError, View, encoding};
+use super::{Author, Change, Keyring, StoreError, View, encoding};
 use crate::realm::principal::PrincipalId;
 
 /// How many writers wait before the next one is held back.
@@ -18,11 +19,26 @@ const QUEUE: usize = 1024;
 
 /// The way to the writer's thread.
 pub(super) struct Writer {
-    queue: Option<SyncSender<Request>>,
+    queue: Option<SyncSender<Order>>,
     thread: Option<JoinHandle<()>>,
 }
 
+/// What the thread is asked for.
+enum Order {
+    Commit(Request),
+    Keys(KeyOrder),
+}
+
+/// Which master keys there are from now on.
+struct KeyOrder {
+    keyring: Arc<Keyring>,
+    /// Keys are written only sealed under the one that seals.
+    only_sealing: bool,
+    reply: SyncSender<Result<(), StoreError>>,
+}
+
 struct Request {
+    author: Author,
     changes: Vec<Change>,
     /// The same, written down.
     batch: Vec<u8>,
@@ -44,6 +60,7 @@ impl Writer {
             report,
             rolled,
             failing: false,
+            only_sealing: false,
         };
         let thread = thread::Builder::new()
             .name("journal".into())
@@ -58,9 +75,31 @@ impl Writer {
     pub(super) fn commit(&self, author: &Author, changes: Vec<Change>) -> Result<u64, StoreError> {
         let batch = encoding::encode_batch(author, &changes)?;
         let (reply, outcome) = sync_channel(1);
+        let request = Request {
+            author: author.clone(),
+            changes,
+            batch,
+            reply,
+        };
+        self.send(Order::Commit(request), &outcome)
+    }
+
+    /// Puts other master keys in force. With `only_sealing`, a key that comes sealed under another one than the one that
+    /// seals, from somebody who saw an older view, is sealed anew before it is written.
+    pub(super) fn set_keys(&self, keyring: Arc<Keyring>, only_sealing: bool) -> Result<(), StoreError> {
+        let (reply, outcome) = sync_channel(1);
+        let order = KeyOrder {
+            keyring,
+            only_sealing,
+            reply,
+        };
+        self.send(Order::Keys(order), &outcome)
+    }
+
+    fn send<T>(&self, order: Order, outcome: &Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
         let stopped = || StoreError::Unwritable("the store is being closed".into());
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        queue.send(Request { changes, batch, reply }).map_err(|_| stopped())?;
+        queue.send(order).map_err(|_| stopped())?;
         outcome.recv().map_err(|_| stopped())?
     }
 }
@@ -81,23 +120,62 @@ struct Worker<R> {
     report: Report,
     rolled: R,
     failing: bool,
+    only_sealing: bool,
 }
 
 impl<R: Fn()> Worker<R> {
-    fn run(&mut self, requests: &Receiver<Request>) {
-        while let Ok(first) = requests.recv() {
-            let mut octets = first.batch.len();
-            let mut group = vec![first];
-            // A batch is at most half of the limit, so that one more always fits.
-            while octets < MAX_GROUP_OCTETS / 2
-                && group.len() < QUEUE
-                && let Ok(next) = requests.try_recv()
-            {
-                octets += next.batch.len();
-                group.push(next);
+    fn run(&mut self, orders: &Receiver<Order>) {
+        while let Ok(first) = orders.recv() {
+            let mut next = Some(first);
+            while let Some(order) = next.take() {
+                match order {
+                    Order::Keys(order) => self.set_keys(order),
+                    Order::Commit(first) => next = self.write_group(first, orders),
+                }
             }
-            self.write(group);
         }
+    }
+
+    /// Writes the first request and those that wait behind it. What comes next and is of another kind.
+    fn write_group(&mut self, first: Request, orders: &Receiver<Order>) -> Option<Order> {
+        let mut octets = first.batch.len();
+        let mut group = vec![first];
+        let mut other = None;
+        // A batch is at most half of the limit, so that one more always fits.
+        while octets < MAX_GROUP_OCTETS / 2
+            && group.len() < QUEUE
+            && let Ok(next) = orders.try_recv()
+        {
+            match next {
+                Order::Commit(next) => {
+                    octets += next.batch.len();
+                    group.push(next);
+                }
+                keys @ Order::Keys(_) => {
+                    other = Some(keys);
+                    break;
+                }
+            }
+        }
+        self.write(group);
+        other
+    }
+
+    fn set_keys(&mut self, order: KeyOrder) {
+        let outcome = match self.journal.rekey(order.keyring.sealing().check()) {
+            Ok(rolled) => {
+                let next = View::clone(&self.published.view()).with_keyring(order.keyring);
+                self.published.publish(next, HashSet::new());
+                self.only_sealing = order.only_sealing;
+                if rolled {
+                    (self.rolled)();
+                }
+                Ok(())
+            }
+            Err(error) => Err(StoreError::Unwritable(error.to_string())),
+        };
+        // Nobody is there to be told when the client's thread has gone.
+        let _ = order.reply.send(outcome);
     }
 
     fn write(&mut self, group: Vec<Request>) {
@@ -106,8 +184,10 @@ impl<R: Fn()> Worker<R> {
         let mut touched = HashSet::new();
         let mut outcomes = Vec::with_capacity(group.len());
         let before = next.sequence();
-        for request in group {
-            let outcome = apply_all(&mut next, &request.changes);
+        for mut request in group {
+            let outcome = self
+                .renew(&next, &mut request)
+                .and_then(|()| apply_all(&mut next, &request.changes));
             if outcome.is_ok() {
                 // A batch of nothing is not written down.
                 if !request.changes.is_empty() {
@@ -135,6 +215,32 @@ impl<R: Fn()> Worker<R> {
             // Nobody is there to be told when the client's thread has gone.
             let _ = reply.send(outcome);
         }
+    }
+
+    /// Seals anew what comes under an older master key.
+    fn renew(&self, view: &View, request: &mut Request) -> Result<(), StoreError> {
+        if !self.only_sealing {
+            return Ok(());
+        }
+        let keyring = view.keyring();
+        let mut renewed = false;
+        for change in &mut request.changes {
+            if let Change::Put { expected, record } = change
+                && !record.is_sealed_under(keyring.sealing().id())
+            {
+                // Of a key that is there no more, only an outdated view can tell.
+                reseal(keyring, record).map_err(|_| StoreError::Conflict {
+                    name: record.name.clone(),
+                    expected: expected.unwrap_or(0),
+                    found: view.get(record.id).map_or(0, |found| found.revision),
+                })?;
+                renewed = true;
+            }
+        }
+        if renewed {
+            request.batch = encoding::encode_batch(&request.author, &request.changes)?;
+        }
+        Ok(())
     }
 
     fn append(&mut self, changes: u32, batches: &[u8]) -> Result<(), String> {

@@ -7,7 +7,7 @@ use tessera_kdc::store::{self, Location, MasterKeyError};
 
 use super::*;
 
-fn location(site: &Site) -> Location {
+pub(super) fn location(site: &Site) -> Location {
     Location {
         state: site.state(),
         realm: realm(),
@@ -49,7 +49,7 @@ fn site_with_keys(count: u64) -> (Site, PathBuf) {
     (site, file)
 }
 
-fn sealed(store: &Durable, id: PrincipalId, kvno: u32, etype: EncType) -> StoredKey {
+pub(super) fn sealed(store: &Durable, id: PrincipalId, kvno: u32, etype: EncType) -> StoredKey {
     let mut random = tessera_kdc::random::ThreadRandom;
     let mut salt = vec![0; 12];
     random.fill(&mut salt);
@@ -242,6 +242,94 @@ fn verify_opens_every_key_and_finds_one_that_was_moved() {
         "{}",
         found[0]
     );
+}
+
+#[test]
+fn verify_finds_each_bit_that_is_turned_in_journal_and_snapshots() {
+    let site = Site {
+        segment_octets: 1500,
+        ..Site::new()
+    };
+    let store = site.open();
+    (0..30).for_each(|n| add(&store, n));
+    drop(store);
+    site.remove_index();
+    assert_eq!(problems(&site), [""; 0]);
+    let kept = ["journal", "snapshot"].map(|directory| files(&site.state().join(directory)));
+    assert!(kept[0].len() > 1 && !kept[1].is_empty(), "{kept:?}");
+    let last = kept[0].last().unwrap().clone();
+    for file in kept.into_iter().flatten() {
+        let octets = fs::read(&file).unwrap();
+        let last_frame = octets
+            .windows(4)
+            .rposition(|mark| mark == b"\xff\xfeTF")
+            .unwrap_or(octets.len());
+        for at in 0..octets.len() {
+            let mut altered = octets.clone();
+            altered[at] ^= 1 << (at % 8);
+            fs::write(&file, altered).unwrap();
+            let found = store::verify(&location(&site)).unwrap();
+            let place = format!("octet {at} of {}", file.display());
+            if file == last && at >= last_frame {
+                // That is what a crash leaves, too.
+                let torn = format!("an unfinished frame at offset {last_frame}");
+                assert!(
+                    found.remarks.iter().any(|remark| remark.contains(&torn)),
+                    "{place}: {found:?}"
+                );
+            } else {
+                let named = |problem: &String| problem.contains(file.to_str().unwrap());
+                assert!(found.problems.iter().any(named), "{place}: {found:?}");
+            }
+        }
+        fs::write(&file, octets).unwrap();
+    }
+    assert_eq!(problems(&site), [""; 0]);
+}
+
+#[test]
+fn the_history_tells_each_change_its_time_and_its_author() {
+    let site = Site {
+        segment_octets: 1500,
+        ..Site::new()
+    };
+    let store = site.open();
+    (0..12).for_each(|n| add(&store, n));
+    store
+        .commit(
+            &author(),
+            vec![put(PrincipalRecord::clone(store.view().get(id(3)).unwrap()))],
+        )
+        .unwrap();
+    remove(&store, 1).unwrap();
+    drop(store);
+    let mut events = Vec::new();
+    store::history(&location(&site), |event| {
+        events.push(event);
+        std::ops::ControlFlow::Continue(())
+    })
+    .unwrap();
+    let told: Vec<_> = events
+        .iter()
+        .rev()
+        .take(3)
+        .map(|event| (event.sequence, event.what.word(), event.name.clone()))
+        .collect();
+    let expected = [
+        (14, "removed", "user1"),
+        (13, "changed", "user3"),
+        (12, "added", "user11"),
+    ];
+    assert_eq!(
+        told,
+        expected.map(|(sequence, what, who)| (sequence, what, Some(name(who))))
+    );
+    assert!(
+        events
+            .iter()
+            .all(|event| event.who == author().who && event.when == author().when)
+    );
+    assert!(events.is_sorted_by_key(|event| event.sequence));
 }
 
 #[test]

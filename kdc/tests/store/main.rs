@@ -14,6 +14,7 @@ mod durability;
 mod full_disk;
 mod index;
 mod refusal;
+mod rollover;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -9,4 +9,4 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
-pub use socket::{AdminFront, AdminSocket, Reload};
+pub use socket::{AdminFront, AdminSocket, Reload, RotateMasterKey};

@@ -38,6 +38,10 @@ pub struct AdminSocket {
 /// Applies a changed realm.toml: notes for the operator, or what is wrong with it.
 pub type Reload = dyn Fn() -> Result<Vec<String>, String> + Send + Sync;
 
+/// Changes the master key: sentences for the operator, or why it was not changed. It is given what to tell how many
+/// principals are done, of how many.
+pub type RotateMasterKey = dyn Fn(&mut dyn FnMut(usize, usize)) -> Result<Vec<String>, String> + Send + Sync;
+
 /// Carries out what administrators ask for.
 pub struct AdminFront {
     /// The settings in force are the KDC's.
@@ -48,6 +52,8 @@ pub struct AdminFront {
     pub workers: Arc<Workers>,
     /// What `principal reload` does.
     pub reload: Box<Reload>,
+    /// What `kdc rotate-master-key` does.
+    pub rotate_master_key: Box<RotateMasterKey>,
     /// The log.
     pub log: Log,
 }
@@ -206,6 +212,8 @@ impl AdminFront {
             let (response, done) = self.reload();
             send(&response)?;
             done
+        } else if request == Request::RotateMasterKey {
+            self.rotate_master_key(&mut send)?
         } else {
             let mut executor = Executor {
                 store: &*self.store,
@@ -228,6 +236,20 @@ impl AdminFront {
             )),
         }
         Ok(())
+    }
+
+    // Begun, it is carried to its end, whether anybody goes on listening or not.
+    fn rotate_master_key(&self, send: &mut dyn FnMut(&Response) -> io::Result<()>) -> io::Result<Result<(), Refused>> {
+        let changed = (self.rotate_master_key)(&mut |done, total| {
+            let _ = send(&Response::Progress { done, total });
+        });
+        match changed {
+            Ok(notes) => send(&Response::MasterKey { notes }).map(Ok),
+            Err(message) => {
+                let refused = Refused::new(Reason::Unavailable, message);
+                send(&refused.clone().into()).map(|()| Err(refused))
+            }
+        }
     }
 
     fn reload(&self) -> (Response, Result<(), Refused>) {
@@ -264,6 +286,7 @@ fn describe(request: &Request) -> String {
         Request::Keytab { names, .. } => return format!("request=keytab principals={:?}", names.join(",")),
         Request::Import { principals } => return format!("request=import count={}", principals.len()),
         Request::Reload => ("reload", None),
+        Request::RotateMasterKey => ("rotate-master-key", None),
         _ => ("unknown", None),
     };
     whom.map_or_else(
@@ -320,6 +343,10 @@ mod tests {
             store: Arc::new(Memory::new(keyring())),
             workers: workers.workers(),
             reload: Box::new(|| Err("no file".into())),
+            rotate_master_key: Box::new(|progress| {
+                progress(1, 2);
+                Err("no file".into())
+            }),
             log: log.log(),
         };
         let runtime = Builder::new_multi_thread()

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 pub(super) use self::disk::{Disk, FileSystem, SegmentFile};
 pub(super) use self::frame::{Bad, Extent, Frame, read_frames};
 use self::frame::{MAX_PAYLOAD_OCTETS, put_frame};
+use super::KeyCheck;
 use super::head::{Head, Identity, Kind};
 
 const EXTENSION: &str = "journal";
@@ -170,6 +171,26 @@ impl Journal {
         self.last += u64::from(changes);
         self.chain = chain;
         Ok(appended)
+    }
+
+    /// Another master key seals from now on: a segment of its own begins, whose head names it. Whether there was
+    /// something to do.
+    ///
+    /// # Errors
+    /// The disk's; then the journal is what it was before.
+    pub(super) fn rekey(&mut self, check: KeyCheck) -> io::Result<bool> {
+        if self.identity.check == check {
+            return Ok(false);
+        }
+        let before = std::mem::replace(&mut self.identity.check, check);
+        let rolled = if self.broken { self.repair() } else { self.roll() };
+        if let Err(error) = rolled {
+            self.identity.check = before;
+            // There may be a segment now that the next change has to be in.
+            self.broken = true;
+            return Err(error);
+        }
+        Ok(true)
     }
 
     fn repair(&mut self) -> io::Result<()> {
