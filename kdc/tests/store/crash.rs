@@ -106,6 +106,7 @@ fn run_and_kill(site: &Site) -> Vec<String> {
         .map(|line| line.unwrap());
     // It writes now.
     let first = lines.by_ref().find(|line| line.starts_with("put"));
+    assert!(first.is_some(), "the writer did not start: a round that proves nothing");
     let mut octets = [0; 2];
     ThreadRandom.fill(&mut octets);
     pause(Duration::from_micros(u64::from(u16::from_le_bytes(octets)) * 2));
