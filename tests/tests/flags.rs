@@ -266,6 +266,14 @@ const KEYS: &[(&str, &str)] = &[
         "authentication.unarmored-encrypted-timestamp",
         "armor_can_be_required_of_one_of_all_and_for_passwords_alone",
     ),
+    (
+        "store.keep-snapshots",
+        "snapshots_are_made_in_time_and_kept_as_many_as_told_to_go_back_to",
+    ),
+    (
+        "store.snapshot-every",
+        "snapshots_are_made_in_time_and_kept_as_many_as_told_to_go_back_to",
+    ),
     ("keys.enctypes", "the_realm_makes_the_enctypes_that_realm_toml_names"),
 ];
 

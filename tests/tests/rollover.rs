@@ -4,8 +4,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use tessera_tests::wire::{KdcReq, Session, crypto::Key, login};
@@ -15,28 +15,37 @@ use tessera_tests::{Finished, Realm};
 type Outage = (Instant, Instant);
 
 /// Does `work` while two people log in again and again with MIT's kinit. Every login has to succeed that was not under way
-/// during an outage; how many did.
-fn under_logins(realm: &mut Realm, work: impl FnOnce(&mut Realm) -> Vec<Outage>) -> usize {
+/// during an outage; how many did. `work` is given what waits until some have ended that began after now.
+fn under_logins(realm: &mut Realm, work: impl FnOnce(&mut Realm, &dyn Fn()) -> Vec<Outage>) -> usize {
     let desks = [realm.workstation(), realm.workstation()];
-    let ended = AtomicBool::new(false);
+    let (ended, logins) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let more = || {
+        let until = logins.load(Ordering::SeqCst) + 4;
+        while logins.load(Ordering::SeqCst) < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
     std::thread::scope(|scope| {
         let people: Vec<_> = desks
             .iter()
             .map(|desk| {
-                let ended = &ended;
+                let (ended, count) = (&ended, &logins);
                 scope.spawn(move || {
                     let mut logins: Vec<(Instant, Instant, Finished)> = Vec::new();
-                    while !ended.load(Ordering::SeqCst) || logins.len() < 3 {
+                    while !ended.load(Ordering::SeqCst) {
                         let from = Instant::now();
                         let finished = desk.mit("kinit alice").stdin("wonderland\n").run();
                         logins.push((from, Instant::now(), finished));
+                        count.fetch_add(1, Ordering::SeqCst);
                     }
                     logins
                 })
             })
             .collect();
-        let outages = work(realm);
-        ended.store(true, Ordering::SeqCst);
+        let outages = {
+            let _ends = Ends(&ended);
+            work(realm, &more)
+        };
         let logins = people.into_iter().flat_map(|person| person.join().unwrap());
         let served = logins.filter(|(from, to, _)| !outages.iter().any(|outage| *from <= outage.1 && *to >= outage.0));
         let mut count = 0;
@@ -46,6 +55,15 @@ fn under_logins(realm: &mut Realm, work: impl FnOnce(&mut Realm) -> Vec<Outage>)
         }
         count
     })
+}
+
+/// Says that it is over, also when a test fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Kills the daemon and starts it again.
@@ -79,7 +97,14 @@ fn master_keys(realm: &Realm) -> Vec<u32> {
 
 /// The master keys that something is sealed under, as `kdc verify` says.
 fn in_use(realm: &Realm) -> Vec<u32> {
-    let said = realm.kdc("verify").run().ok();
+    let finished = realm.kdc("verify").run();
+    // A kill may have come while the index was written, which the next start repairs; all else has to be whole.
+    let mut wrong = finished.stderr.lines().filter(|line| line.starts_with("error: "));
+    assert!(
+        wrong.all(|line| line.ends_with("the next start makes it anew")),
+        "{finished}"
+    );
+    let said = finished.stdout;
     let number = |line: &str| line.strip_prefix("master key ")?.split(' ').next()?.parse().ok();
     said.lines().filter_map(number).collect()
 }
@@ -136,7 +161,7 @@ fn the_master_key_changes_under_logins_and_a_kill_half_way_loses_nothing() {
     let ticket = alice(&realm);
     let listed = realm.principal("list").run().ok();
     assert_eq!(in_use(&realm), [1]);
-    let served = under_logins(&mut realm, |realm| {
+    let served = under_logins(&mut realm, |realm, more_logins| {
         let mut outages = Vec::new();
         // Whoever is too late for half-way begins another one.
         let half_way = (0..5).any(|_| {
@@ -153,10 +178,12 @@ fn the_master_key_changes_under_logins_and_a_kill_half_way_loses_nothing() {
         assert!(is_good(realm, &ticket));
         let newest = *master_keys(realm).last().unwrap();
         assert_eq!(in_use(realm), [newest], "it went on by itself");
+        more_logins();
         // And once more, to its end.
         let said = realm.kdc("rotate-master-key").run().ok();
         assert!(said.contains(&format!("master key {} seals now", newest + 1)), "{said}");
         assert!(said.contains("stays in the file"), "{said}");
+        more_logins();
         outages
     });
     assert!(served > 0);
@@ -234,7 +261,7 @@ fn the_ticket_granting_services_key_changes_under_logins_and_kills_and_old_ticke
             .max()
             .unwrap()
     };
-    let served = under_logins(&mut realm, |realm| {
+    let served = under_logins(&mut realm, |realm, more_logins| {
         let mut outages = Vec::new();
         for round in 0..6 {
             let before = version(realm);
@@ -246,7 +273,7 @@ fn the_ticket_granting_services_key_changes_under_logins_and_kills_and_old_ticke
                 .spawn()
                 .unwrap();
             if round % 2 == 0 {
-                std::thread::sleep(std::time::Duration::from_millis(round * 3));
+                std::thread::sleep(Duration::from_millis(round * 3));
                 outages.push(kill_and_restart(realm));
             }
             let done = asking.wait().unwrap().success();
@@ -257,6 +284,7 @@ fn the_ticket_granting_services_key_changes_under_logins_and_kills_and_old_ticke
             );
             assert!(tickets.iter().all(|ticket| is_good(realm, ticket)), "round {round}");
             tickets.push(alice(realm));
+            more_logins();
         }
         outages
     });

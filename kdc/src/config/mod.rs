@@ -28,6 +28,8 @@ const LEAST_UDP_REPLY: i64 = 512;
 const MOST_UDP_REPLY: i64 = 65_507;
 /// No ticket lives longer than this, ten years.
 const LONGEST_LIFE: Duration = Duration::from_secs(10 * 366 * 86_400);
+/// The most snapshots that are kept.
+const MOST_SNAPSHOTS: i64 = 1000;
 /// A clock that is off by more than a day is no clock.
 const WIDEST_SKEW: Duration = Duration::from_secs(86_400);
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub tickets: TicketConfig,
     /// `[authentication]`.
     pub authentication: AuthenticationConfig,
+    /// `[store]`.
+    pub store: StoreConfig,
     /// `[keys] enctypes`: what new keys are made for, best first; at least one, none twice.
     pub enctypes: Vec<EncType>,
     /// What an operator should know although the file is in force.
@@ -90,6 +94,15 @@ pub struct AuthenticationConfig {
     pub require_fast: bool,
     /// `unarmored-encrypted-timestamp`; true by default.
     pub unarmored_encrypted_timestamp: bool,
+}
+
+/// `[store]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// `keep-snapshots`: 2 to 1000, 2 by default.
+    pub keep_snapshots: usize,
+    /// `snapshot-every`; zero, the default: only when there is enough in the journal.
+    pub snapshot_every: Duration,
 }
 
 /// Why there is no configuration.
@@ -173,6 +186,8 @@ impl Config {
     pub fn store_options(&self, report: Report) -> Options {
         Options {
             credentials: credentials(),
+            snapshot_every: Some(self.store.snapshot_every).filter(|every| !every.is_zero()),
+            keep_snapshots: self.store.keep_snapshots,
             ..Options::new(self.realm.name.clone(), report)
         }
     }
@@ -212,6 +227,7 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
     let listen = read_listen(root.table("listen"));
     let tickets = read_tickets(root.table("tickets"));
     let authentication = read_authentication(root.table("authentication"));
+    let store = read_store(root.table("store"));
     let enctypes = read_keys(root.table("keys"));
     root.finish();
     Some(Config {
@@ -220,6 +236,7 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
         listen,
         tickets,
         authentication,
+        store,
         enctypes,
         warnings: Vec::new(),
     })
@@ -331,6 +348,25 @@ fn read_authentication(mut table: Table<'_, '_>) -> AuthenticationConfig {
     authentication
 }
 
+fn read_store(mut table: Table<'_, '_>) -> StoreConfig {
+    let keep = table.value("keep-snapshots", "a number from 2 to 1000", |v| {
+        let count = reader::integer(v)?;
+        match usize::try_from(count) {
+            Ok(fits) if (2..=MOST_SNAPSHOTS).contains(&count) => Ok(fits),
+            _ => Err(Fault::new(format!("{count} is out of range"))),
+        }
+    });
+    let every = table.value("snapshot-every", "a time such as \"1d\" or \"6h\"", |v| {
+        let text = reader::string(v)?;
+        duration::parse(text).map_err(|why| Fault::new(format!("{text:?} is no time: {why}")))
+    });
+    table.finish();
+    StoreConfig {
+        keep_snapshots: keep.map_or(2, |keep| keep.value),
+        snapshot_every: every.map_or(Duration::ZERO, |every| every.value),
+    }
+}
+
 fn read_keys(mut table: Table<'_, '_>) -> Vec<EncType> {
     let known = EncType::ALL.map(EncType::name).join(", ");
     let list = table.list("enctypes", &format!("one of {known}"), |text| {
@@ -395,9 +431,14 @@ mod tests {
              [listen]\nkerberos = [\"[::]:88\", \"0.0.0.0:88\"]\nmax-udp-reply = 1400\n\
              [tickets]\nlifetime = \"1d12h\"\nrenewable-lifetime = \"0s\"\nclock-skew = \"90s\"\n\
              [authentication]\nrequire-fast = true\nunarmored-encrypted-timestamp = false\n\
+             [store]\nkeep-snapshots = 14\nsnapshot-every = \"1d\"\n\
              [keys]\nenctypes = [\"aes128-sha2\", \"aes256-cts\"]\n",
         )
         .unwrap();
+        assert_eq!(
+            (config.store.keep_snapshots, config.store.snapshot_every),
+            (14, Duration::from_secs(86_400))
+        );
         assert_eq!(config.realm.state, Path::new("/srv/r"));
         assert!(config.realm.hide_unknown_principals);
         assert_eq!(
@@ -441,7 +482,7 @@ mod tests {
             ("[ticket]\n", "4:2: ticket: unknown table; did you mean tickets?"),
             (
                 "[radius]\n",
-                "4:2: radius: unknown table; known here: realm, listen, tickets, authentication, keys",
+                "4:2: radius: unknown table; known here: realm, listen, tickets, authentication, store, keys",
             ),
             ("[[tickets]]\n", "4:3: tickets: expected a table, as in [tickets]"),
             (

@@ -58,6 +58,9 @@ fn apply(old: &Config, new: &Config, kdc: &ArcSwap<Kdc>) -> Result<Vec<String>, 
             notes.push(format!("{key} is changed; that takes effect when kdc is started anew"));
         }
     }
+    if old.store != new.store {
+        notes.push("[store] is changed; that takes effect when kdc is started anew".into());
+    }
     Ok(notes)
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
 
 use tessera_common::name::Realm;
 use zeroize::Zeroizing;
@@ -18,7 +19,7 @@ use super::published::Published;
 use super::recovery::{self, Expected, Recovered};
 use super::rollover::{MasterKeys, Resumed, Rollover, RolloverError};
 use super::segment_file::SegmentFile;
-use super::snapshotter::Snapshotter;
+use super::snapshotter::{Schedule, Snapshotter};
 use super::state_dir::{Lock, StateDir};
 use super::writer::Writer;
 use super::{Author, Change, Keyring, MASTER_KEY_OCTETS, MasterKey, Store, StoreError, View};
@@ -35,6 +36,10 @@ pub struct Options {
     pub credentials: Option<PathBuf>,
     /// When a segment of the journal is finished, in octets. A start reads what no snapshot has, up to twice as much.
     pub segment_octets: u64,
+    /// How long a change waits at most until it is in a snapshot; `None`: until there are enough of them.
+    pub snapshot_every: Option<Duration>,
+    /// How many snapshots are kept, and the journal after the oldest of them; at least 2.
+    pub keep_snapshots: usize,
     /// Who is told what an operator should know; from any thread.
     pub report: Report,
 }
@@ -47,6 +52,8 @@ impl Options {
             realm,
             credentials: None,
             segment_octets: 32 << 20,
+            snapshot_every: None,
+            keep_snapshots: 2,
             report,
         }
     }
@@ -107,16 +114,24 @@ impl Durable {
         let threads = || {
             // Not what keeps them: the snapshotter is among those who end last.
             let keys: Arc<OnceLock<Weak<MasterKeys>>> = Arc::default();
-            let tidied = {
+            let with_keys = |then: fn(&MasterKeys)| {
                 let keys = Arc::clone(&keys);
                 move || {
                     if let Some(keys) = keys.get().and_then(Weak::upgrade) {
-                        keys.tidy();
+                        then(&keys);
                     }
                 }
             };
+            let tidied = with_keys(MasterKeys::tidy);
+            // A disk that takes nothing now is told of by whoever has something to write.
+            let finish = with_keys(|keys| drop(keys.writer.finish_segment()));
+            let schedule = Schedule {
+                threshold: options.segment_octets,
+                every: options.snapshot_every,
+                keep: options.keep_snapshots,
+            };
             let report = || Arc::clone(&options.report);
-            let snapshotter = Snapshotter::start(state.clone(), options.segment_octets, report(), tidied)?;
+            let snapshotter = Snapshotter::start(state.clone(), schedule, report(), tidied, finish)?;
             let waker = snapshotter.waker();
             // A crash may have come between the end of a segment and its snapshot.
             waker();

@@ -1,10 +1,11 @@
-//! The thread that makes snapshots of finished segments, and removes what two snapshots make superfluous.
+//! The thread that makes snapshots of finished segments, and removes what those that are kept make superfluous.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use super::encoding;
 use super::error::{Damage, OpenError, io_error};
@@ -25,23 +26,25 @@ pub(super) struct Snapshotter {
 impl Snapshotter {
     /// Starts the thread. A snapshot is made when the finished segments that no snapshot has are at least `threshold`
     /// octets, and half of the last snapshot: so all snapshots together write no more than a few times what changes.
-    /// `tidied` is called when files have been removed.
+    /// And one is made when the time has come for it, if there was any change. `tidied` is called when files have been removed,
+    /// `finish` to finish the segment that is being written.
     pub(super) fn start(
         state: StateDir,
-        threshold: u64,
+        schedule: Schedule,
         report: Report,
         tidied: impl Fn() + Send + 'static,
+        finish: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         // One wake-up that waits is as good as many.
         let (wake, woken) = sync_channel(1);
         let worker = Worker {
             state,
-            threshold,
+            schedule,
             report,
         };
         let thread = thread::Builder::new()
             .name("snapshot".into())
-            .spawn(move || worker.run(&woken, &tidied))?;
+            .spawn(move || worker.run(&woken, &tidied, &finish))?;
         Ok(Self {
             wake: Some(wake),
             thread: Some(thread),
@@ -69,18 +72,48 @@ impl Drop for Snapshotter {
     }
 }
 
+/// When snapshots are made, and how many are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Schedule {
+    /// Of finished segments, in octets.
+    pub(super) threshold: u64,
+    /// The longest that a change waits; `None`, as long as it takes until there are enough.
+    pub(super) every: Option<Duration>,
+    /// 2 or more.
+    pub(super) keep: usize,
+}
+
 struct Worker {
     state: StateDir,
-    threshold: u64,
+    schedule: Schedule,
     report: Report,
 }
 
 impl Worker {
-    fn run(&self, woken: &Receiver<()>, tidied: &dyn Fn()) {
-        while woken.recv().is_ok() {
-            match self.make_if_due() {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "it is about time that passes, whatever the clock shows"
+    )]
+    fn run(&self, woken: &Receiver<()>, tidied: &dyn Fn(), finish: &dyn Fn()) {
+        let mut last = Instant::now();
+        loop {
+            let woken = match self.schedule.every {
+                None => woken.recv().map_err(RecvTimeoutError::from),
+                Some(every) => woken.recv_timeout(every.saturating_sub(last.elapsed())),
+            };
+            let threshold = match woken {
+                Ok(()) => self.schedule.threshold.max(1),
+                Err(RecvTimeoutError::Timeout) => {
+                    last = Instant::now();
+                    finish();
+                    0
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            match self.make_if_due(threshold) {
                 Ok(None) => {}
                 Ok(Some((sequence, principals))) => {
+                    last = Instant::now();
                     (self.report)(Notice::SnapshotMade { sequence, principals });
                     tidied();
                 }
@@ -89,7 +122,8 @@ impl Worker {
         }
     }
 
-    fn make_if_due(&self) -> Result<Option<(u64, u64)>, OpenError> {
+    /// A threshold of 0 is met by any change.
+    fn make_if_due(&self, threshold: u64) -> Result<Option<(u64, u64)>, OpenError> {
         let segments = self.state.segments()?;
         let snapshots = self.state.snapshots()?;
         let newest = snapshots.last().map_or(0, |snapshot| snapshot.number);
@@ -99,13 +133,16 @@ impl Worker {
         };
         let finished: Vec<_> = finished.iter().filter(|segment| segment.number > newest).collect();
         let octets: u64 = finished.iter().map(|segment| len(segment)).sum();
-        let due = self.threshold.max(snapshots.last().map_or(0, len) / 2);
+        let due = match threshold {
+            0 => 0,
+            threshold => threshold.max(snapshots.last().map_or(0, len) / 2),
+        };
         if finished.is_empty() || octets < due {
             return Ok(None);
         }
         let principals = match self.make(snapshots.last(), &finished, current)? {
             Made::Snapshot { principals } => principals,
-            Made::SetAside => return self.make_if_due(),
+            Made::SetAside => return self.make_if_due(threshold),
         };
         self.remove_superfluous()?;
         Ok(Some((current.number - 1, principals)))
@@ -145,11 +182,15 @@ impl Worker {
         }
     }
 
-    /// Keeps the two newest snapshots and the segments after the older of them: so one of them, or a segment between
+    /// Keeps the newest snapshots, two or more, and the segments after the oldest of them: so one of them, or a segment between
     /// them, may turn out to be unreadable without loss.
     fn remove_superfluous(&self) -> Result<(), OpenError> {
         let snapshots = self.state.snapshots()?;
-        let Some(kept) = snapshots.len().checked_sub(2).and_then(|at| snapshots.get(at)) else {
+        let Some(kept) = snapshots
+            .len()
+            .checked_sub(self.schedule.keep.max(2))
+            .and_then(|at| snapshots.get(at))
+        else {
             return Ok(());
         };
         let segments = self.state.segments()?;

@@ -27,6 +27,7 @@ pub(super) struct Writer {
 enum Order {
     Commit(Request),
     Keys(KeyOrder),
+    FinishSegment(SyncSender<Result<(), StoreError>>),
 }
 
 /// Which master keys there are from now on.
@@ -96,6 +97,12 @@ impl Writer {
         self.send(Order::Keys(order), &outcome)
     }
 
+    /// Finishes the segment that is being written, if there is anything in it.
+    pub(super) fn finish_segment(&self) -> Result<(), StoreError> {
+        let (reply, outcome) = sync_channel(1);
+        self.send(Order::FinishSegment(reply), &outcome)
+    }
+
     fn send<T>(&self, order: Order, outcome: &Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
         let stopped = || StoreError::Unwritable("the store is being closed".into());
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
@@ -130,6 +137,15 @@ impl<R: Fn()> Worker<R> {
             while let Some(order) = next.take() {
                 match order {
                     Order::Keys(order) => self.set_keys(order),
+                    Order::FinishSegment(reply) => {
+                        let finished = self.journal.finish_segment();
+                        if let Ok(true) = finished {
+                            (self.rolled)();
+                        }
+                        let outcome = finished.map(|_| ());
+                        // Nobody is there to be told when the client's thread has gone.
+                        let _ = reply.send(outcome.map_err(|error| StoreError::Unwritable(error.to_string())));
+                    }
                     Order::Commit(first) => next = self.write_group(first, orders),
                 }
             }
@@ -151,8 +167,8 @@ impl<R: Fn()> Worker<R> {
                     octets += next.batch.len();
                     group.push(next);
                 }
-                keys @ Order::Keys(_) => {
-                    other = Some(keys);
+                order => {
+                    other = Some(order);
                     break;
                 }
             }

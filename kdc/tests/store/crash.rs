@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
+use std::sync::RwLock;
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +17,10 @@ use super::*;
 const STATE: &str = "TESSERA_CRASH_STATE";
 const WRITERS: u64 = 4;
 const LANES: u64 = 4;
+
+/// Nobody has a database open in this process while another one is started: until that is another program, it would hold
+/// the lock, too.
+static STARTING: RwLock<()> = RwLock::new(());
 
 /// What the writers have said of a principal.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,6 +63,7 @@ fn kill_again_and_again(rounds: u64) -> u64 {
         if round % 3 == 2 {
             let _ = fs::remove_dir_all(site.state().join("index"));
         }
+        let _nobody_starts = STARTING.read().unwrap();
         let store = site.open();
         let view = store.view();
         for (number, said) in &said {
@@ -82,6 +88,7 @@ fn kill_again_and_again(rounds: u64) -> u64 {
 
 /// Runs the writers, kills them, and gives what they had said until then.
 fn run_and_kill(site: &Site) -> Vec<String> {
+    let nobody_has_one_open = STARTING.write().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
@@ -93,11 +100,13 @@ fn run_and_kill(site: &Site) -> Vec<String> {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    drop(nobody_has_one_open);
     let mut lines = BufReader::new(child.stdout.take().unwrap())
         .lines()
         .map(|line| line.unwrap());
     // It writes now.
     let first = lines.by_ref().find(|line| line.starts_with("put"));
+    assert!(first.is_some(), "the writer did not start: a round that proves nothing");
     let mut octets = [0; 2];
     ThreadRandom.fill(&mut octets);
     pause(Duration::from_micros(u64::from(u16::from_le_bytes(octets)) * 2));

@@ -173,6 +173,18 @@ impl Journal {
         Ok(appended)
     }
 
+    /// Begins the next segment if there is anything in this one. Whether there was.
+    ///
+    /// # Errors
+    /// The disk's; then the journal is what it was before.
+    pub(super) fn finish_segment(&mut self) -> io::Result<bool> {
+        if self.broken || self.segment.end <= self.segment.head_octets {
+            return Ok(false);
+        }
+        self.roll().inspect_err(|_| self.broken = true)?;
+        Ok(true)
+    }
+
     /// Another master key seals from now on: a segment of its own begins, whose head names it. Whether there was
     /// something to do.
     ///
