@@ -309,6 +309,40 @@ fn importing_adds_what_each_line_says() {
 }
 
 #[test]
+fn an_import_that_was_broken_off_is_completed_by_the_same_file() {
+    const LINES: usize = 2500;
+    let realm = Realm::start();
+    let key = "00112233445566778899aabbccddeeff";
+    let whole: String = (0..LINES)
+        .map(|n| {
+            format!(
+                r#"{{"name": "user{n}", "keys": [{{"enctype": "aes128-cts-hmac-sha1-96", "kvno": 1, "key": "{key}"}}]}}"#
+            ) + "\n"
+        })
+        .collect();
+    let file = realm.directory().join("import.ndjson");
+    // In the middle of a line, as a copy ends that was not finished.
+    std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    let said = realm.principal("import").arg(&file).run().status(1);
+    let added = realm.principal("list user*").run().ok().lines().count();
+    assert!((1..LINES - 1).contains(&added), "{added}");
+    assert!(said.contains(&format!("import.ndjson:{}: ", added + 1)), "{said}");
+
+    std::fs::write(&file, &whole).unwrap();
+    let said = realm.principal("import").arg(&file).run().status(1);
+    assert!(
+        said.contains(&format!("{} added, {added} refused", LINES - added)),
+        "{said}"
+    );
+    for line in [1, added] {
+        let name = format!("user{}@EXAMPLE.COM exists already", line - 1);
+        assert!(said.contains(&format!("import.ndjson:{line}: {name}")), "{said}");
+    }
+    assert!(!said.contains(&format!("import.ndjson:{}: ", added + 1)), "{said}");
+    assert_eq!(realm.principal("list user*").run().ok().lines().count(), LINES);
+}
+
+#[test]
 fn an_import_names_the_line_that_is_wrong() {
     let realm = Realm::start();
     let good = r#"{"name": "alice", "random-key": true}"#;

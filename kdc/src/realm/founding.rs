@@ -103,12 +103,12 @@ mod tests {
         store.commit(&author(), changes).unwrap();
 
         let view = store.view();
-        let names: Vec<_> = view.sorted().iter().map(|record| record.name.to_string()).collect();
+        let names: Vec<_> = view.sorted().map(|record| record.name.to_string()).collect();
         assert_eq!(names, ["kadmin/admin", "kadmin/changepw", "krbtgt/EXAMPLE.COM"]);
         for record in view.iter() {
             assert!(is_built_in(&record.name, &settings));
             assert_eq!((record.kvno(), record.keys.len()), (Some(1), 4));
-            view.key(record, &record.keys[0]).unwrap();
+            view.key(&record, &record.keys[0]).unwrap();
         }
         assert!(!is_built_in(&Name::parse("krbtgt/OTHER").unwrap(), &settings));
         assert!(

@@ -148,7 +148,7 @@ impl<'a> DumpFile<'a> {
             if record.revision > self.sequence {
                 return Err(self.malformed("the revision is greater than the dump's sequence number"));
             }
-            view.restore(record).map_err(|error| self.malformed(error))?;
+            view.restore_record(&record).map_err(|error| self.malformed(error))?;
         }
         let octets = self.next_line()?;
         let trailer: Trailer = serde_json::from_slice(&octets)

@@ -8,6 +8,7 @@
 //! A record's revision is not part of it: in the journal it is the change's own sequence number, elsewhere it stands
 //! before the record.
 
+use core::cmp::Ordering;
 use core::time::Duration;
 
 use tessera_common::crypto::EncType;
@@ -144,6 +145,24 @@ pub(super) fn read_record(octets: &[u8], revision: u64) -> Result<PrincipalRecor
     Ok(record)
 }
 
+/// The names in a record that can be read, as [`put_name`] writes them: the name first, then the aliases.
+pub(super) fn names_in(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let of = move |wanted| fields(octets).filter_map(move |(tag, value)| (tag == wanted).then_some(value));
+    of(tag::NAME).take(1).chain(of(tag::ALIAS))
+}
+
+/// The numbers of the master keys in a record that can be read.
+pub(super) fn masters_in(octets: &[u8]) -> impl Iterator<Item = u32> {
+    let keys = fields(octets).filter(|(tag, _)| *tag == tag::KEY);
+    keys.filter_map(|(_, value)| read_master(&mut Reader::new(value)).ok())
+}
+
+/// Tags and values of a record that can be read.
+fn fields(octets: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut reader = Reader::new(octets.get(1..).unwrap_or_default());
+    core::iter::from_fn(move || Some((reader.octet().ok()?, reader.octets().ok()?)))
+}
+
 /// Writes a change.
 pub(super) fn put_change(out: &mut Vec<u8>, change: &Change) {
     match change {
@@ -273,6 +292,28 @@ fn read_option<'a, T>(
     }
 }
 
+/// A name, written down.
+pub(super) fn name_octets(name: &Name) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64);
+    put_name(&mut out, name);
+    out
+}
+
+/// How two names that were written down are in order: as the names themselves are.
+pub(super) fn compare_names(a: &[u8], b: &[u8]) -> Ordering {
+    components_in(a).cmp(components_in(b))
+}
+
+fn components_in(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut reader = Reader::new(name);
+    core::iter::from_fn(move || reader.octets().ok())
+}
+
+/// Reads a name that fills all of `octets`.
+pub(super) fn name_of(octets: &[u8]) -> Result<Name, DecodeError> {
+    read_name(&mut Reader::new(octets))
+}
+
 fn put_name(out: &mut Vec<u8>, name: &Name) {
     for component in name.components() {
         put_octets(out, component.as_bytes());
@@ -323,6 +364,15 @@ fn read_key(reader: &mut Reader<'_>) -> Result<StoredKey, DecodeError> {
             ciphertext: reader.octets()?.to_vec(),
         },
     })
+}
+
+/// What master key the key is sealed under, and nothing else of it.
+fn read_master(reader: &mut Reader<'_>) -> Result<u32, DecodeError> {
+    let _kvno = reader.number()?;
+    let _etype = reader.signed()?;
+    let _salt = read_option(reader, Reader::octets)?;
+    let _retired = read_option(reader, Reader::signed)?;
+    reader.narrow()
 }
 
 fn read_attributes(reader: &mut Reader<'_>) -> Result<Attributes, DecodeError> {

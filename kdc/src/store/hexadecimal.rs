@@ -1,15 +1,16 @@
 //! Octets as text.
 
-use core::fmt::Write as _;
-
 /// Two lower-case digits an octet.
 pub(super) fn write(octets: &[u8]) -> String {
-    octets
-        .iter()
-        .fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
-            let _ = write!(text, "{octet:02x}");
-            text
-        })
+    let mut text = String::with_capacity(octets.len() * 2);
+    for octet in octets {
+        text.extend([octet >> 4, octet & 15].map(digit));
+    }
+    text
+}
+
+const fn digit(value: u8) -> char {
+    (if value < 10 { b'0' + value } else { b'a' - 10 + value }) as char
 }
 
 /// The octets, from digits in either case; `None` for anything else.

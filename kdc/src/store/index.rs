@@ -13,17 +13,19 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 use std::{fs, io};
 
-use sled::{Batch, Db};
+use sled::{Batch, Db, IVec};
 use tessera_common::name::Realm;
 
 use super::head::Identity;
 use super::octets::{DecodeError, Reader, put_number, put_octets};
-use super::{Keyring, View, encoding};
-use crate::realm::principal::{PrincipalId, PrincipalRecord};
+use super::packed::Packed;
+use super::{Keyring, View};
+use crate::realm::principal::PrincipalId;
 
 const META: &[u8] = b"m";
 const PRINCIPAL: u8 = b'p';
@@ -116,8 +118,8 @@ impl Index {
             let mut batch = Batch::default();
             for id in now {
                 let key = principal_key(*id);
-                match view.get(*id) {
-                    Some(record) => batch.insert(&key, principal_value(&key, record)),
+                match view.get_packed(*id) {
+                    Some(packed) => batch.insert(&key, principal_value(&key, packed)),
                     None => batch.remove(&key),
                 }
             }
@@ -170,16 +172,66 @@ fn load(db: &Db, keyring: Arc<Keyring>) -> Result<(Meta, View), IndexError> {
     let meta = db.get(META)?.ok_or(IndexError::Unfinished)?;
     let meta = read_meta(&meta)?;
     let mut view = View::empty(keyring);
-    for entry in db.scan_prefix([PRINCIPAL]) {
-        let (key, value) = entry?;
-        view.restore(read_principal(&key, &value)?)
-            .map_err(|_| IndexError::Disagrees)?;
-    }
+    restore_all(db, &mut view)?;
     if (view.len() as u64, view.digest()) != (meta.count, meta.digest) {
         return Err(IndexError::Disagrees);
     }
     view.set_position(meta.sequence, meta.chain);
     Ok((meta, view))
+}
+
+/// How many parts of an index are read at once.
+const READERS: u8 = 2;
+/// How many principals go from a reader to the view at once.
+const CHUNK: usize = 512;
+
+/// Puts all principals of an index into the view: some threads read, this one puts in.
+fn restore_all(db: &Db, view: &mut View) -> Result<(), IndexError> {
+    thread::scope(|scope| {
+        let (sender, chunks) = sync_channel(16);
+        let readers: Vec<_> = (0..READERS)
+            .map(|part| {
+                let sender = sender.clone();
+                // Ids are random: their first octets part them evenly.
+                let begin = |part: u8| [PRINCIPAL, (u16::from(part) * 256 / u16::from(READERS)) as u8];
+                let entries = match part + 1 < READERS {
+                    true => db.range(begin(part)..begin(part + 1)),
+                    false => db.range(begin(part)..[PRINCIPAL + 1, 0]),
+                };
+                scope.spawn(move || read_part(entries, &sender))
+            })
+            .collect();
+        drop(sender);
+        for packed in chunks.into_iter().flatten() {
+            view.restore(packed).map_err(|_| IndexError::Disagrees)?;
+        }
+        for reader in readers {
+            reader.join().map_err(|_| IndexError::Panicked)??;
+        }
+        Ok(())
+    })
+}
+
+fn read_part(
+    entries: impl Iterator<Item = sled::Result<(IVec, IVec)>>,
+    to: &SyncSender<Vec<Packed>>,
+) -> Result<(), IndexError> {
+    let mut chunk = Vec::with_capacity(CHUNK);
+    for entry in entries {
+        let (key, value) = entry?;
+        chunk.push(read_principal(&key, &value)?);
+        if chunk.len() == CHUNK
+            && to
+                .send(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)))
+                .is_err()
+        {
+            // Nobody wants more: what came was refused.
+            return Ok(());
+        }
+    }
+    // As above.
+    let _ = to.send(chunk);
+    Ok(())
 }
 
 struct Meta {
@@ -228,21 +280,19 @@ fn principal_key(id: PrincipalId) -> [u8; 17] {
     key
 }
 
-fn principal_value(key: &[u8], record: &PrincipalRecord) -> Vec<u8> {
-    let mut out = Vec::with_capacity(512);
-    put_number(&mut out, record.revision);
-    encoding::put_record(&mut out, record);
+fn principal_value(key: &[u8], packed: &Packed) -> Vec<u8> {
+    let mut out = Vec::with_capacity(packed.record().len() + 16);
+    put_number(&mut out, packed.revision());
+    out.extend_from_slice(packed.record());
     seal(key, out)
 }
 
-fn read_principal(key: &[u8], value: &[u8]) -> Result<PrincipalRecord, DecodeError> {
+fn read_principal(key: &[u8], value: &[u8]) -> Result<Packed, DecodeError> {
+    let id = key.get(1..).and_then(|id| id.try_into().ok());
+    let id = PrincipalId(id.ok_or(DecodeError::Malformed("a key of that length"))?);
     let mut reader = Reader::new(checked(key, value)?);
     let revision = reader.number()?;
-    let record = encoding::read_record(reader.take(reader.len())?, revision)?;
-    if principal_key(record.id) != key {
-        return Err(DecodeError::Malformed("a record under another's id"));
-    }
-    Ok(record)
+    Packed::read(id, revision, reader.take(reader.len())?)
 }
 
 /// Adds the checksum over key and value.

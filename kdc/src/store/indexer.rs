@@ -10,10 +10,16 @@ use std::time::Duration;
 use super::head::Identity;
 use super::index::{Index, IndexError};
 use super::notice::{Notice, Report};
+use super::packed::Packed;
 use super::published::Published;
 
 /// How long changes are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(300);
+/// How much longer for each principal of the round before. Ids are random, so every round of an import touches most of
+/// sled's pages: a few great rounds cost a fraction of the time and the memory of many small ones.
+const GATHER_EACH: Duration = Duration::from_millis(1);
+/// How long at most; an end waits for what was gathered. What an index is behind at a start comes from the journal.
+const GATHER_MOST: Duration = Duration::from_secs(15);
 /// How long the index is let alone after it has failed.
 const RETRY: Duration = Duration::from_secs(10);
 
@@ -92,8 +98,10 @@ impl Worker {
 
     /// Brings the index up to the view, again and again, until the end.
     fn follow(&self, index: Index) -> Result<(), IndexError> {
+        let mut pause = GATHER;
         loop {
-            let round = self.published.next_round(GATHER);
+            let round = self.published.next_round(pause);
+            pause = gathering(round.ids.len());
             if !round.ids.is_empty() {
                 index.update(&self.identity, &round.view, round.ids.into_iter().collect(), || false)?;
             }
@@ -106,7 +114,7 @@ impl Worker {
     fn rebuild(&self) -> Result<Index, IndexError> {
         let index = Index::create(&self.directory)?;
         let round = self.published.next_round_now();
-        let ids: Vec<_> = round.view.iter().map(|record| record.id).collect();
+        let ids: Vec<_> = round.view.packed().map(Packed::id).collect();
         let principals = ids.len();
         index.update(&self.identity, &round.view, ids, || self.published.is_stopping())?;
         if principals > 0 {
@@ -116,7 +124,30 @@ impl Worker {
     }
 }
 
+/// How long to gather after a round of that many.
+fn gathering(ids: usize) -> Duration {
+    let more = u32::try_from(ids).map_or(GATHER_MOST, |ids| GATHER_EACH.saturating_mul(ids));
+    GATHER.saturating_add(more).min(GATHER_MOST)
+}
+
 /// Runs what may panic beyond the calls that [`Index`] contains itself: closing what has failed.
 fn contain<T>(work: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(IndexError::Panicked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_there_was_to_write_the_longer_is_gathered_but_not_for_ever() {
+        for (ids, pause) in [
+            (0, GATHER),
+            (100, Duration::from_millis(400)),
+            (14_700, GATHER_MOST),
+            (usize::MAX, GATHER_MOST),
+        ] {
+            assert_eq!(gathering(ids), pause, "{ids}");
+        }
+    }
 }

@@ -16,11 +16,12 @@ use super::index::Index;
 use super::journal::{Bad, FileSystem, Journal, Settings};
 use super::key_file::{KeyFile, MasterKeyError};
 use super::notice::{Notice, Report};
+use super::packed::Packed;
 use super::recovery::{self, Expected, Recovered};
 use super::rollover::{Rollover, RolloverError, needed_by_files};
 use super::segment_file::SegmentFile;
 use super::state_dir::StateDir;
-use super::{View, dump_file, encoding, snapshot};
+use super::{View, dump_file, snapshot};
 
 /// A database on disk.
 #[derive(Clone, Debug)]
@@ -104,20 +105,14 @@ pub fn load(location: &Location, file: &Path) -> Result<Extract, OpenError> {
     let identity = new_identity(&state, &location.realm, &keyring)?;
     let (sequence, chain) = (view.sequence(), view.chain());
     state.make_directories()?;
-    let records = view.iter().map(|record| {
-        let mut octets = Vec::new();
-        encoding::put_record(&mut octets, record);
-        (record.id, Some((record.revision, octets)))
-    });
     let head = Head {
         kind: Kind::Snapshot,
         identity: identity.clone(),
         sequence,
         chain,
     };
-    let records: BTreeMap<_, _> = records.collect();
     let directory = state.snapshot();
-    snapshot::merge(&directory, &head, None, records)
+    snapshot::write(&directory, &head, &view)
         .map_err(|error| io_error("write a snapshot in", &directory)(io::Error::other(error)))?;
     let settings = Settings {
         directory: state.journal(),
@@ -149,7 +144,7 @@ pub fn rebuild_index(location: &Location) -> Result<usize, OpenError> {
         until: None,
     };
     let Recovered { view, identity, .. } = recovery::recover(&expected, None)?;
-    let ids = view.iter().map(|record| record.id).collect();
+    let ids = view.packed().map(Packed::id).collect();
     let made = Index::create(&state.index())
         .and_then(|index| index.update(&identity, &view, ids, || false).map(|()| index))
         .and_then(Index::close);
@@ -321,10 +316,12 @@ fn verify_index(expected: &Expected<'_>, truth: &View, verified: &mut Verified) 
             .push(format!("{}: {why}; the next start makes it anew", directory.display()));
     }
     let differs = truth
-        .iter()
-        .find(|record| recovered.view.get(record.id) != Some(record));
+        .packed()
+        .find(|packed| recovered.view.get_packed(packed.id()) != Some(packed));
     if recovered.view.len() != truth.len() || differs.is_some() {
-        let who = differs.map_or_else(String::new, |record| format!(", such as {}", record.name));
+        let who = differs
+            .and_then(Packed::unpack)
+            .map_or_else(String::new, |record| format!(", such as {}", record.name));
         verified
             .problems
             .push(format!("{}: it differs from the journal{who}", directory.display()));

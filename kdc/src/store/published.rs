@@ -45,8 +45,9 @@ impl Published {
         }
     }
 
+    /// A handle of its own for whoever asks.
     pub(super) fn view(&self) -> Arc<View> {
-        self.view.load_full()
+        Arc::new(View::clone(&self.view.load()))
     }
 
     /// Makes `view` the current one; `touched` are the principals that it has otherwise than the one before.

@@ -11,6 +11,7 @@ use super::journal::{Bad, LastSegment};
 use super::key_file::MasterKeyError;
 use super::notice::Notice;
 use super::octets::DecodeError;
+use super::packed::Packed;
 use super::segment_file::{Refusal, ReplayError, SegmentFile};
 use super::snapshot::{self, SnapshotError};
 use super::state_dir::{Numbered, StateDir};
@@ -80,9 +81,7 @@ pub(super) fn check_keyring(check: super::KeyCheck, keyring: &Keyring, path: &Pa
 
 /// That the keyring has every master key that keys are sealed under.
 pub(super) fn check_masters(view: &View, path: &Path) -> Result<(), MasterKeyError> {
-    let mut masters = view
-        .iter()
-        .flat_map(|record| record.keys.iter().map(|key| key.sealed.master));
+    let mut masters = view.packed().flat_map(Packed::masters);
     match masters.find(|master| view.keyring().master(*master).is_none()) {
         Some(master) => Err(MasterKeyError::NotHeld {
             path: path.to_owned(),

@@ -13,12 +13,15 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use super::atomic_file::AtomicFile;
 use super::head::{Head, Kind};
 use super::octets::{DecodeError, Reader, put_number, put_octets};
+use super::packed::Packed;
 use super::view::fingerprint;
-use super::{Keyring, View, encoding};
+use super::{Keyring, View};
 use crate::realm::principal::PrincipalId;
 
 const EXTENSION: &str = "snapshot";
@@ -28,6 +31,8 @@ const END: u8 = 2;
 const BLOCK_OCTETS: usize = 64 << 10;
 /// The most that is read as one block: what was begun, and one entry.
 const MAX_BLOCK_OCTETS: usize = 1 << 20;
+/// How many principals go from the reader to the view at once.
+const CHUNK: usize = 512;
 /// A head is far smaller.
 const MAX_HEAD_OCTETS: u64 = 8 << 10;
 
@@ -234,18 +239,49 @@ pub(super) fn read_head(path: &Path) -> Result<(Head, usize, u32), SnapshotError
 pub(super) fn load(path: &Path, keyring: &Arc<Keyring>) -> Result<View, SnapshotError> {
     let mut reader = SnapshotReader::open(path)?;
     let mut view = View::empty(Arc::clone(keyring));
-    while let Some(entry) = reader.next_entry()? {
-        let record = encoding::read_record(&entry.record, entry.revision).and_then(|record| {
-            if record.id != entry.id {
-                return Err(DecodeError::Malformed("a record under another's id"));
+    // One thread reads and checks, this one puts in.
+    thread::scope(|scope| {
+        let (sender, chunks) = sync_channel(16);
+        let reading = scope.spawn(|| read_all(&mut reader, sender));
+        for (offset, chunk) in chunks {
+            for packed in chunk {
+                let why = DecodeError::Malformed("a name of two principals");
+                view.restore(packed)
+                    .map_err(|_| SnapshotError::Damaged { offset, why })?;
             }
-            view.restore(record)
-                .map_err(|_| DecodeError::Malformed("a name of two principals"))
-        });
-        record.map_err(|why| reader.damaged(why))?;
-    }
+        }
+        reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
     view.set_position(reader.head.sequence, reader.head.chain);
     Ok(view)
+}
+
+/// Reads all entries, and sends them in chunks, each with an offset near it.
+fn read_all(reader: &mut SnapshotReader, to: SyncSender<(u64, Vec<Packed>)>) -> Result<(), SnapshotError> {
+    let mut chunk = Vec::with_capacity(CHUNK);
+    while let Some(entry) = reader.next_entry()? {
+        let packed = Packed::read(entry.id, entry.revision, &entry.record);
+        chunk.push(packed.map_err(|why| reader.damaged(why))?);
+        if chunk.len() == CHUNK {
+            let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK));
+            if to.send((reader.offset, full)).is_err() {
+                // Nobody wants more: what came was refused.
+                return Ok(());
+            }
+        }
+    }
+    // As above.
+    let _ = to.send((reader.offset, chunk));
+    Ok(())
+}
+
+/// Writes all that is in a view as the snapshot that `head` describes.
+pub(super) fn write(directory: &Path, head: &Head, view: &View) -> io::Result<u64> {
+    let mut writer = SnapshotWriter::create(directory, head)?;
+    for packed in view.sorted_by(|a, b| a.id().cmp(&b.id())) {
+        writer.add(packed.id(), packed.revision(), packed.record())?;
+    }
+    writer.finish()
 }
 
 /// Writes the entries of `before`, with `changed` in place of what has the same id there, as the snapshot that `head`
@@ -316,6 +352,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::store::encoding;
     use crate::store::test_realm::{identity, keyring, principal};
 
     fn head(sequence: u64) -> Head {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use crate::realm::principal::PrincipalRecord;
+use super::packed::Packed;
 
 /// Of a root, and of each of its branches. 128 × 128 leaves hold 61 entries each in a realm of a million.
 const FANOUT: usize = 128;
@@ -24,7 +24,7 @@ type Leaf = HashTable<Entry>;
 #[derive(Clone)]
 struct Entry {
     hash: u64,
-    record: Arc<PrincipalRecord>,
+    record: Packed,
 }
 
 impl Table {
@@ -37,7 +37,7 @@ impl Table {
     }
 
     /// The record under `hash` that is the wanted one.
-    pub(super) fn find(&self, hash: u64, wanted: impl Fn(&PrincipalRecord) -> bool) -> Option<&Arc<PrincipalRecord>> {
+    pub(super) fn find(&self, hash: u64, wanted: impl Fn(&Packed) -> bool) -> Option<&Packed> {
         let (branch, leaf) = place(hash);
         self.root
             .get(branch)?
@@ -47,23 +47,23 @@ impl Table {
     }
 
     /// Adds a record; one that is there under the same hash stays.
-    pub(super) fn insert(&mut self, hash: u64, record: Arc<PrincipalRecord>) {
+    pub(super) fn insert(&mut self, hash: u64, record: Packed) {
         if let Some(leaf) = self.leaf_mut(hash) {
             leaf.insert_unique(hash, Entry { hash, record }, |entry| entry.hash);
         }
     }
 
     /// Takes out the record under `hash` that has this id.
-    pub(super) fn remove(&mut self, hash: u64, record: &PrincipalRecord) {
+    pub(super) fn remove(&mut self, hash: u64, record: &Packed) {
         if let Some(leaf) = self.leaf_mut(hash)
-            && let Ok(entry) = leaf.find_entry(hash, |entry| entry.hash == hash && entry.record.id == record.id)
+            && let Ok(entry) = leaf.find_entry(hash, |entry| entry.hash == hash && entry.record.id() == record.id())
         {
             entry.remove();
         }
     }
 
     /// Every record, in no order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<PrincipalRecord>> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Packed> {
         self.root
             .iter()
             .flat_map(|branch| branch.iter())

@@ -1,25 +1,39 @@
 //! A consistent picture of the realm's principals, and the rules by which a change makes the next one.
 
-use core::time::Duration;
+use std::cmp::Ordering;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
+use quick_cache::sync::Cache;
 use tessera_common::Random;
 use tessera_common::crypto::Key;
 use tessera_common::name::Name;
 
+use super::found::Found;
+use super::packed::Packed;
 use super::table::Table;
-use super::{Change, Keyring, StoreError};
+use super::{Change, Keyring, StoreError, encoding};
 use crate::realm::principal::{PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+
+/// How many records are kept taken apart, for the principals that are busy just now. At 1,200 octets each, 10 MB.
+const HOT_RECORDS: usize = 8192;
 
 /// One consistent picture of the realm's principals. It never changes; a commit makes another one, which shares with it
 /// all that the commit did not touch.
-#[derive(Clone)]
+///
+/// A handle of it, which a request has for itself, keeps what was looked up through it as long as it lives.
 pub struct View {
+    state: Arc<State>,
+    found: Found,
+}
+
+#[derive(Clone)]
+struct State {
     by_id: Table,
     by_name: Table,
     names: RandomState,
     keyring: Arc<Keyring>,
+    hot: Arc<Cache<(PrincipalId, u64), Arc<PrincipalRecord>>>,
     len: usize,
     sequence: u64,
     chain: u32,
@@ -29,60 +43,65 @@ pub struct View {
 impl View {
     /// A realm without principals.
     pub(super) fn empty(keyring: Arc<Keyring>) -> Self {
-        Self {
+        let state = State {
             by_id: Table::new(),
             by_name: Table::new(),
             names: RandomState::new(),
             keyring,
+            hot: Arc::new(Cache::new(HOT_RECORDS)),
             len: 0,
             sequence: 0,
             chain: 0,
             digest: 0,
+        };
+        Self {
+            state: Arc::new(state),
+            found: Found::default(),
         }
     }
 
     /// The principal that has this name or alias.
     #[must_use]
     pub fn find(&self, name: &Name) -> Option<&Arc<PrincipalRecord>> {
-        self.by_name
-            .find(self.names.hash_one(name), |record| has_name(record, name))
+        self.lend(self.state.find(&encoding::name_octets(name))?)
     }
 
     /// The principal with this id.
     #[must_use]
     pub fn get(&self, id: PrincipalId) -> Option<&Arc<PrincipalRecord>> {
-        self.by_id.find(id_hash(id), |record| record.id == id)
+        self.lend(self.state.get(id)?)
     }
 
     /// How many principals there are.
     #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len
+    pub fn len(&self) -> usize {
+        self.state.len
     }
 
     /// Whether there is none.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
+    pub fn is_empty(&self) -> bool {
+        self.state.len == 0
     }
 
     /// The sequence number of the last change that is in here; 0 before the first.
     #[must_use]
-    pub const fn sequence(&self) -> u64 {
-        self.sequence
+    pub fn sequence(&self) -> u64 {
+        self.state.sequence
     }
 
-    /// Every principal, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<PrincipalRecord>> {
-        self.by_id.iter()
+    /// Every principal, in no order. Each is taken apart when its turn comes.
+    pub fn iter(&self) -> impl Iterator<Item = PrincipalRecord> {
+        self.packed().filter_map(Packed::unpack)
     }
 
-    /// Every principal, by name.
+    /// Every principal, by name. Each is taken apart when its turn comes.
     #[must_use]
-    pub fn sorted(&self) -> Vec<Arc<PrincipalRecord>> {
-        let mut all: Vec<_> = self.iter().cloned().collect();
-        all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        all
+    pub fn sorted(&self) -> impl ExactSizeIterator<Item = PrincipalRecord> + use<> {
+        Sorted(
+            self.sorted_by(|a, b| encoding::compare_names(a.name(), b.name()))
+                .into_iter(),
+        )
     }
 
     /// Unseals one of a principal's keys, or takes it from the cache of the hot ones.
@@ -90,7 +109,7 @@ impl View {
     /// # Errors
     /// [`StoreError::Sealed`] when it is not this principal's key of this enctype and kvno, or its master key is missing.
     pub fn key(&self, record: &PrincipalRecord, key: &StoredKey) -> Result<Key, StoreError> {
-        self.keyring.open(record.id, key).map_err(|why| StoreError::Sealed {
+        self.keyring().open(record.id, key).map_err(|why| StoreError::Sealed {
             name: record.name.clone(),
             why: why.to_string(),
         })
@@ -98,72 +117,133 @@ impl View {
 
     /// Seals a key for its place in a record: principal, enctype and kvno.
     pub fn seal(&self, id: PrincipalId, kvno: u32, key: &Key, random: &mut dyn Random) -> SealedKey {
-        self.keyring.seal(id, kvno, key, random)
+        self.keyring().seal(id, kvno, key, random)
     }
 
     /// The master keys that principals' keys are sealed under.
     #[must_use]
-    pub const fn keyring(&self) -> &Arc<Keyring> {
-        &self.keyring
+    pub fn keyring(&self) -> &Arc<Keyring> {
+        &self.state.keyring
+    }
+
+    /// Every principal as it is kept, in no order.
+    pub(super) fn packed(&self) -> impl Iterator<Item = &Packed> {
+        self.state.by_id.iter()
+    }
+
+    /// The principal with this id as it is kept.
+    pub(super) fn get_packed(&self, id: PrincipalId) -> Option<&Packed> {
+        self.state.get(id)
+    }
+
+    /// Every principal as it is kept, in this order.
+    pub(super) fn sorted_by(&self, order: impl Fn(&Packed, &Packed) -> Ordering) -> Vec<Packed> {
+        let mut all = Vec::with_capacity(self.len());
+        all.extend(self.packed().cloned());
+        all.sort_unstable_by(order);
+        all
     }
 
     /// A number that says which principals are here in which revision: what two copies of a realm have in common when
     /// they are the same.
-    pub(super) const fn digest(&self) -> u64 {
-        self.digest
+    pub(super) fn digest(&self) -> u64 {
+        self.state.digest
     }
 
     /// The checksum of the journal's frame that holds the last change; 0 where there is no journal.
-    pub(super) const fn chain(&self) -> u32 {
-        self.chain
+    pub(super) fn chain(&self) -> u32 {
+        self.state.chain
     }
 
     /// The same with other master keys.
     pub(super) fn with_keyring(mut self, keyring: Arc<Keyring>) -> Self {
-        self.keyring = keyring;
+        self.state().keyring = keyring;
         self
     }
 
     /// Says where in the journal's history this is.
-    pub(super) const fn set_position(&mut self, sequence: u64, chain: u32) {
-        self.sequence = sequence;
-        self.chain = chain;
+    pub(super) fn set_position(&mut self, sequence: u64, chain: u32) {
+        let state = self.state();
+        state.sequence = sequence;
+        state.chain = chain;
     }
 
     /// Applies a change as the next one in sequence, if it may be. What to give [`View::undo`] to take it back.
     pub(super) fn apply(&mut self, change: &Change) -> Result<Undo, StoreError> {
+        let state = self.state();
         match change {
             Change::Put { expected, record } => {
-                self.check_put(*expected, record)?;
-                let mut record = record.clone();
-                record.revision = self.sequence + 1;
-                // As they are written down: Kerberos knows no fractions.
-                record.max_life = record.max_life.map(whole_seconds);
-                record.max_renew = record.max_renew.map(whole_seconds);
-                Ok(self.replace(record.id, Some(Arc::from(record))))
+                state.check_put(*expected, record)?;
+                let new = Packed::new(record, state.sequence + 1);
+                Ok(state.replace(record.id, Some(new)))
             }
             Change::Remove { id, expected } => {
-                let old = self.get(*id).ok_or(StoreError::NotFound)?;
+                let old = state.get(*id).ok_or(StoreError::NotFound)?;
                 check_revision(old, *expected)?;
-                Ok(self.replace(*id, None))
+                Ok(state.replace(*id, None))
             }
         }
     }
 
-    /// Puts a record in, as it is and whatever its revision; the sequence stays.
-    pub(super) fn restore(&mut self, record: PrincipalRecord) -> Result<(), StoreError> {
-        self.check_put(None, &record)?;
-        self.swap(record.id, Some(Arc::new(record)));
+    /// Puts a principal in, whatever its revision; the sequence stays.
+    pub(super) fn restore(&mut self, packed: Packed) -> Result<(), NotRestored> {
+        self.state().restore(packed)
+    }
+
+    /// Puts a record in, as [`View::restore`]; what is wrong is said in full.
+    pub(super) fn restore_record(&mut self, record: &PrincipalRecord) -> Result<(), StoreError> {
+        let state = self.state();
+        state.check_put(None, record)?;
+        state.insert(Packed::new(record, record.revision));
         Ok(())
     }
 
     /// Takes back the last change that was applied.
     pub(super) fn undo(&mut self, undo: Undo) {
-        self.swap(undo.id, undo.old);
-        self.sequence -= 1;
+        let state = self.state();
+        state.swap(undo.id, undo.old);
+        state.sequence -= 1;
     }
 
-    fn replace(&mut self, id: PrincipalId, new: Option<Arc<PrincipalRecord>>) -> Undo {
+    fn state(&mut self) -> &mut State {
+        Arc::make_mut(&mut self.state)
+    }
+
+    fn lend(&self, packed: &Packed) -> Option<&Arc<PrincipalRecord>> {
+        let state = &self.state;
+        let place = (packed.id(), packed.revision());
+        let record = match state.hot.get(&place) {
+            Some(record) => record,
+            None => {
+                let record = Arc::new(packed.unpack()?);
+                state.hot.insert(place, Arc::clone(&record));
+                record
+            }
+        };
+        self.found.keep(record)
+    }
+}
+
+impl State {
+    fn find(&self, name: &[u8]) -> Option<&Packed> {
+        self.by_name.find(self.names.hash_one(name), |packed| {
+            packed.names().any(|own| own == name)
+        })
+    }
+
+    fn get(&self, id: PrincipalId) -> Option<&Packed> {
+        self.by_id.find(id_hash(id), |packed| packed.id() == id)
+    }
+
+    fn restore(&mut self, packed: Packed) -> Result<(), NotRestored> {
+        if self.get(packed.id()).is_some() || packed.names().any(|name| self.find(name).is_some()) {
+            return Err(NotRestored);
+        }
+        self.insert(packed);
+        Ok(())
+    }
+
+    fn replace(&mut self, id: PrincipalId, new: Option<Packed>) -> Undo {
         self.sequence += 1;
         Undo {
             id,
@@ -171,25 +251,29 @@ impl View {
         }
     }
 
-    fn swap(&mut self, id: PrincipalId, new: Option<Arc<PrincipalRecord>>) -> Option<Arc<PrincipalRecord>> {
+    fn swap(&mut self, id: PrincipalId, new: Option<Packed>) -> Option<Packed> {
         let old = self.get(id).cloned();
         if let Some(old) = &old {
-            for name in names(old) {
+            for name in old.names() {
                 self.by_name.remove(self.names.hash_one(name), old);
             }
             self.by_id.remove(id_hash(id), old);
             self.len -= 1;
-            self.digest = self.digest.wrapping_sub(fingerprint(old.id, old.revision));
+            self.digest = self.digest.wrapping_sub(fingerprint(id, old.revision()));
         }
         if let Some(new) = new {
-            for name in names(&new) {
-                self.by_name.insert(self.names.hash_one(name), Arc::clone(&new));
-            }
-            self.len += 1;
-            self.digest = self.digest.wrapping_add(fingerprint(new.id, new.revision));
-            self.by_id.insert(id_hash(id), new);
+            self.insert(new);
         }
         old
+    }
+
+    fn insert(&mut self, new: Packed) {
+        for name in new.names() {
+            self.by_name.insert(self.names.hash_one(name), new.clone());
+        }
+        self.len += 1;
+        self.digest = self.digest.wrapping_add(fingerprint(new.id(), new.revision()));
+        self.by_id.insert(id_hash(new.id()), new);
     }
 
     fn check_put(&self, expected: Option<u64>, record: &PrincipalRecord) -> Result<(), StoreError> {
@@ -199,14 +283,14 @@ impl View {
             (Some(old), expected) => check_revision(old, expected.unwrap_or(0))?,
         }
         for (at, name) in names(record).enumerate() {
-            let holder = self.find(name).filter(|holder| holder.id != record.id);
-            if let Some(holder) = holder
-                .map(|holder| &holder.name)
-                .or_else(|| names(record).take(at).find(|n| *n == name))
-            {
+            let holder = self.find(&encoding::name_octets(name));
+            let holder = holder.filter(|holder| holder.id() != record.id);
+            let holder = holder.map(|holder| encoding::name_of(holder.name()).unwrap_or_else(|_| name.clone()));
+            let twice = || names(record).take(at).find(|n| *n == name).cloned();
+            if let Some(holder) = holder.or_else(twice) {
                 return Err(StoreError::NameTaken {
                     name: name.clone(),
-                    holder: holder.clone(),
+                    holder,
                 });
             }
         }
@@ -214,39 +298,62 @@ impl View {
     }
 }
 
+/// Another handle, through which nothing was looked up yet.
+impl Clone for View {
+    fn clone(&self) -> Self {
+        Self {
+            state: Arc::clone(&self.state),
+            found: Found::default(),
+        }
+    }
+}
+
+struct Sorted(std::vec::IntoIter<Packed>);
+
+impl Iterator for Sorted {
+    type Item = PrincipalRecord;
+
+    fn next(&mut self) -> Option<PrincipalRecord> {
+        self.0.next()?.unpack()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Sorted {}
+
 impl core::fmt::Debug for View {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "View({} principals at {})", self.len, self.sequence)
+        write!(f, "View({} principals at {})", self.len(), self.sequence())
     }
 }
 
 /// What a change replaced.
 pub(super) struct Undo {
     id: PrincipalId,
-    old: Option<Arc<PrincipalRecord>>,
+    old: Option<Packed>,
 }
 
-fn check_revision(found: &PrincipalRecord, expected: u64) -> Result<(), StoreError> {
-    if found.revision == expected {
+/// Why a principal was not put in: its id or one of its names is another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotRestored;
+
+fn check_revision(found: &Packed, expected: u64) -> Result<(), StoreError> {
+    if found.revision() == expected {
         return Ok(());
     }
+    let name = encoding::name_of(found.name()).map_err(|_| StoreError::NotFound)?;
     Err(StoreError::Conflict {
-        name: found.name.clone(),
+        name,
         expected,
-        found: found.revision,
+        found: found.revision(),
     })
 }
 
 fn names(record: &PrincipalRecord) -> impl Iterator<Item = &Name> {
     core::iter::once(&record.name).chain(&record.aliases)
-}
-
-fn has_name(record: &PrincipalRecord, name: &Name) -> bool {
-    names(record).any(|own| own == name)
-}
-
-const fn whole_seconds(duration: Duration) -> Duration {
-    Duration::from_secs(duration.as_secs())
 }
 
 /// Ids are random, so any of their octets will do.
@@ -396,7 +503,7 @@ mod tests {
             assert!(view.get(id(n)).is_some());
         }
         assert_eq!(view.iter().count(), 10_000);
-        let sorted = view.sorted();
+        let sorted: Vec<_> = view.sorted().collect();
         assert!(sorted.is_sorted_by_key(|record| &record.name) && sorted.len() == 10_000);
     }
 }

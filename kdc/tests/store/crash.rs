@@ -78,7 +78,7 @@ fn kill_again_and_again(rounds: u64) -> u64 {
         }
         assert_eq!(
             view.iter()
-                .filter(|record| view.find(&record.name) != Some(record))
+                .filter(|record| view.find(&record.name).map(|found| &**found) != Some(record))
                 .count(),
             0
         );

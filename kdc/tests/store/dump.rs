@@ -95,7 +95,7 @@ fn a_dump_loaded_and_dumped_again_is_the_same() {
     let view = opened.store.view();
     for record in view.iter() {
         for key in &record.keys {
-            view.key(record, key).unwrap();
+            view.key(&record, key).unwrap();
         }
     }
     // And it goes on from there.

@@ -164,12 +164,7 @@ fn remove(store: &Durable, number: u64) -> Result<u64, StoreError> {
 
 /// Every principal, by name, in full.
 fn contents(store: &Durable) -> Vec<PrincipalRecord> {
-    store
-        .view()
-        .sorted()
-        .iter()
-        .map(|record| PrincipalRecord::clone(record))
-        .collect()
+    store.view().sorted().collect()
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {

@@ -33,9 +33,8 @@ fn add_with_key(store: &Durable, number: u64) {
 fn keys(store: &Durable) -> Vec<(String, Vec<u8>)> {
     let view = store.view();
     view.sorted()
-        .iter()
         .flat_map(|record| {
-            let open = |stored| view.key(record, stored).unwrap().octets().to_vec();
+            let open = |stored| view.key(&record, stored).unwrap().octets().to_vec();
             record
                 .keys
                 .iter()
@@ -59,7 +58,7 @@ fn masters(store: &Durable) -> Vec<u32> {
     let view = store.view();
     let mut masters: Vec<_> = view
         .iter()
-        .flat_map(|record| record.keys.iter().map(|key| key.sealed.master))
+        .flat_map(|record| record.keys.into_iter().map(|key| key.sealed.master))
         .collect();
     masters.sort_unstable();
     masters.dedup();

@@ -127,7 +127,7 @@ impl Executor<'_> {
 
     fn list(&self, pattern: Option<&str>, send: &mut dyn FnMut(&Response) -> io::Result<()>) -> io::Result<()> {
         let realm = &self.settings.name;
-        let wanted = |record: &Arc<PrincipalRecord>| {
+        let wanted = |record: &PrincipalRecord| {
             pattern.is_none_or(|pattern| {
                 let with_realm = pattern.replace("\\@", "").contains('@');
                 [&record.name].into_iter().chain(&record.aliases).any(|name| {
@@ -143,8 +143,8 @@ impl Executor<'_> {
         let sorted = self.store.view().sorted();
         let mut batch = Vec::new();
         let mut weight = 0;
-        for record in sorted.iter().filter(|record| wanted(record)) {
-            batch.push(info(record, realm));
+        for record in sorted.filter(wanted) {
+            batch.push(info(&record, realm));
             weight += OWN_WEIGHT + record.keys.len() + record.aliases.len();
             if batch.len() == MAX_BATCH || weight >= BATCH_WEIGHT {
                 send(&Response::Listed(core::mem::take(&mut batch)))?;
