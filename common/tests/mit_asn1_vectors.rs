@@ -13,11 +13,10 @@
 
 use std::path::{Path, PathBuf};
 
-use rasn::{Decode, Encode};
 use tessera_common::wire::{
     AdKdcIssued, ApRep, ApReq, AsRep, AsReq, Authenticator, AuthorizationData, Cammac, EncApRepPart, EncKrbCredPart,
     EncKrbPrivPart, EncTgsRepPart, EncTicketPart, EncryptedData, EncryptionKey, EtypeInfo2Entry, KdcReqBody, KrbCred,
-    KrbError, KrbFastResponse, KrbPriv, KrbSafe, KrbSafeBody, MethodData, OtpTokenInfo, PaEncTsEnc, PaForUser,
+    KrbError, KrbFastResponse, KrbPriv, KrbSafe, KrbSafeBody, Message, MethodData, OtpTokenInfo, PaEncTsEnc, PaForUser,
     PaFxFastReply, PaOtpChallenge, PaOtpEncRequest, PaOtpRequest, PaS4uX509User, PaSpake, S4uUserId, SpakeSecondFactor,
     TgsRep, TgsReq, Ticket, TypedData, decode, decode_implicit, encode,
 };
@@ -117,15 +116,15 @@ fn every_reference_encoding_that_is_ours_reads_and_writes_octet_for_octet() {
     }
 }
 
-fn same<T: Decode + Encode>(octets: &[u8]) -> Result<(), String> {
+fn same<T: Message>(octets: &[u8]) -> Result<(), String> {
     written(&decode::<T>(octets).map_err(|e| e.to_string())?, octets)
 }
 
-fn same_implicit<T: Decode + Encode>(octets: &[u8]) -> Result<(), String> {
+fn same_implicit<T: Message>(octets: &[u8]) -> Result<(), String> {
     written(&decode_implicit::<T>(octets).map_err(|e| e.to_string())?, octets)
 }
 
-fn written<T: Encode>(value: &T, octets: &[u8]) -> Result<(), String> {
+fn written<T: Message>(value: &T, octets: &[u8]) -> Result<(), String> {
     let again = encode(value);
     if again == octets {
         Ok(())

@@ -4,18 +4,17 @@ pub mod realm;
 
 use std::fmt::Debug;
 
-use rasn::{Decode, Encode};
-use tessera_common::wire::{self, MAX_MESSAGE};
+use tessera_common::wire::{self, MAX_MESSAGE, Message};
 
 /// Octets that decode are written as octets that decode to the same.
-pub fn round_trip<T: Decode + Encode + PartialEq + Debug>(octets: &[u8]) -> Option<T> {
+pub fn round_trip<T: Message + PartialEq + Debug>(octets: &[u8]) -> Option<T> {
     let value = wire::decode::<T>(octets).ok()?;
     same(&value, wire::decode::<T>(&written(&value)?));
     Some(value)
 }
 
 /// The same for messages with implicit tags.
-pub fn round_trip_implicit<T: Decode + Encode + PartialEq + Debug>(octets: &[u8]) {
+pub fn round_trip_implicit<T: Message + PartialEq + Debug>(octets: &[u8]) {
     if let Ok(value) = wire::decode_implicit::<T>(octets)
         && let Some(again) = written(&value)
     {
@@ -24,7 +23,7 @@ pub fn round_trip_implicit<T: Decode + Encode + PartialEq + Debug>(octets: &[u8]
 }
 
 // What was sloppy may grow when it is written properly, and then be too large.
-fn written<T: Encode>(value: &T) -> Option<Vec<u8>> {
+fn written<T: Message>(value: &T) -> Option<Vec<u8>> {
     let octets = wire::encode(value);
     assert!(!octets.is_empty(), "a value without an encoding");
     (octets.len() <= MAX_MESSAGE).then_some(octets)

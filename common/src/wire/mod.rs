@@ -13,6 +13,7 @@ mod authorization_data;
 mod cammac;
 mod change_passwd_data;
 mod cred;
+mod der;
 mod encrypted_data;
 mod fast;
 mod host_address;
@@ -129,8 +130,11 @@ impl core::error::Error for DecodeError {}
 ///
 /// # Errors
 /// [`DecodeError`] says what is wrong; nothing of the message is in it.
-pub fn decode<T: rasn::Decode>(octets: &[u8]) -> Result<T, DecodeError> {
+pub fn decode<T: Message>(octets: &[u8]) -> Result<T, DecodeError> {
     check_limits(octets, Tagging::Explicit)?;
+    if let Some(value) = T::read(octets) {
+        return Ok(value);
+    }
     rasn::der::decode(octets).map_err(|e| DecodeError::Type(e.kind.to_string()))
 }
 
@@ -147,9 +151,76 @@ pub fn decode_implicit<T: rasn::Decode>(octets: &[u8]) -> Result<T, DecodeError>
 ///
 /// Every type of this module has an encoding for every value that it can hold, so this does not fail; should the codec
 /// refuse one all the same, the result is empty, which no peer takes for a message.
-pub fn encode<T: rasn::Encode>(value: &T) -> Vec<u8> {
-    rasn::der::encode(value).unwrap_or_default()
+pub fn encode<T: Message>(value: &T) -> Vec<u8> {
+    value
+        .write()
+        .unwrap_or_else(|| rasn::der::encode(value).unwrap_or_default())
 }
+
+/// What can be decoded and encoded: the types of this module, and lists of some of them.
+pub trait Message: rasn::Decode + rasn::Encode {
+    /// Reads octets that [`decode`] has walked. `None`: the codec shall read them, or say what is wrong.
+    #[doc(hidden)]
+    #[must_use]
+    fn read(_octets: &[u8]) -> Option<Self> {
+        None
+    }
+
+    /// Writes the value as the codec does. `None`: the codec shall.
+    #[doc(hidden)]
+    #[must_use]
+    fn write(&self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+impl<T: der::Der + rasn::Decode + rasn::Encode> Message for T {
+    fn read(octets: &[u8]) -> Option<Self> {
+        der::read(octets)
+    }
+
+    fn write(&self) -> Option<Vec<u8>> {
+        Some(der::write(self))
+    }
+}
+
+macro_rules! by_the_codec {
+    ($($type:ty),+ $(,)?) => {
+        $(impl Message for $type {})+
+    };
+}
+
+by_the_codec!(
+    AdAndOr,
+    AdKdcIssued,
+    AlgorithmIdentifier,
+    ApRep,
+    ChangePasswdData,
+    EncApRepPart,
+    EncKrbCredPart,
+    EncKrbPrivPart,
+    KrbCred,
+    KrbCredInfo,
+    KrbPriv,
+    KrbSafe,
+    KrbSafeBody,
+    OtpTokenInfo,
+    PaForUser,
+    PaOtpChallenge,
+    PaOtpEncRequest,
+    PaOtpRequest,
+    PaS4uX509User,
+    PaSpake,
+    S4uUserId,
+    SpakeChallenge,
+    SpakeResponse,
+    SpakeSecondFactor,
+    SpakeSupport,
+    TypedDataElement,
+    TypedData,
+    crate::flags::OtpFlags,
+    crate::flags::S4uOptions,
+);
 
 /// Whether a context's tag stands around a value with a tag of its own, or in that tag's place.
 #[derive(Clone, Copy, PartialEq, Eq)]

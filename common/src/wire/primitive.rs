@@ -155,7 +155,7 @@ octets_under_a_tag!(
 
 // KerberosFlags ::= BIT STRING (SIZE (32..MAX)), RFC 4120 §5.2.8. Shorter ones are filled with zeros, as the RFC asks of
 // receivers; bits past the 32nd mean nothing.
-fn flag_bits(octets: &[u8]) -> Option<u32> {
+pub(super) fn flag_bits(octets: &[u8]) -> Option<u32> {
     let (unused, bits) = octets.split_first()?;
     if *unused > 7 || (bits.is_empty() && *unused != 0) {
         return None;
@@ -172,7 +172,7 @@ fn flag_bits(octets: &[u8]) -> Option<u32> {
     Some(value)
 }
 
-fn flag_octets(bits: u32) -> [u8; 5] {
+pub(super) fn flag_octets(bits: u32) -> [u8; 5] {
     let [a, b, c, d] = bits.to_be_bytes();
     [0, a, b, c, d]
 }
@@ -219,7 +219,7 @@ integer!(super::encrypted_data::Kvno, |n| bits_of(n).map(Self), |value| value
     .0
     .cast_signed());
 
-fn bits_of(n: i64) -> Option<u32> {
+pub(super) fn bits_of(n: i64) -> Option<u32> {
     match u32::try_from(n) {
         Ok(n) => Some(n),
         Err(_) => i32::try_from(n).ok().map(i32::cast_unsigned),

@@ -1,10 +1,8 @@
-use proptest::prelude::*;
-use proptest::strategy::LazyJust;
-use rasn::Decode;
-
 use super::*;
 use crate::flags::{ApOptions, FastOptions, KdcOptions, OtpFlags, S4uOptions, TicketFlags};
 use crate::time::KerberosTime;
+use proptest::prelude::*;
+use proptest::strategy::LazyJust;
 
 /// `tag`, the length in its shortest form, and `content`.
 fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
@@ -405,9 +403,13 @@ fn body() -> KdcReqBody {
 
 type Decoder = fn(&[u8]) -> Vec<DecodeError>;
 
-fn decodes<T: Decode>(octets: &[u8]) -> Vec<DecodeError> {
+fn decodes<T: Message + PartialEq>(octets: &[u8]) -> Vec<DecodeError> {
     // The codec must not rely on the walk before it either.
-    let _ = rasn::der::decode::<T>(octets);
+    let by_the_codec = rasn::der::decode::<T>(octets).ok();
+    if let Some(read) = T::read(octets) {
+        let the_same = by_the_codec.is_some_and(|decoded| decoded == read);
+        assert!(the_same, "{octets:02x?}: read otherwise than by the codec");
+    }
     decode::<T>(octets)
         .err()
         .into_iter()

@@ -1,5 +1,4 @@
 use proptest::prelude::*;
-use rasn::{Decode, Encode};
 
 use super::super::*;
 use super::DECODERS;
@@ -298,8 +297,13 @@ fn any_info2() -> impl Strategy<Value = EtypeInfo2Entry> {
     })
 }
 
-fn reads_back<T: Decode + Encode + PartialEq + fmt::Debug>(value: T) -> Result<(), TestCaseError> {
+fn reads_back<T: Message + PartialEq + fmt::Debug>(value: T) -> Result<(), TestCaseError> {
     let octets = encode(&value);
+    prop_assert_eq!(&octets, &rasn::der::encode(&value).unwrap());
+    if value.write().is_some() {
+        let read = T::read(&octets);
+        prop_assert_eq!(read.as_ref(), Some(&value));
+    }
     prop_assert_eq!(decode::<T>(&octets), Ok(value));
     Ok(())
 }
