@@ -1,5 +1,6 @@
 //! The store that keeps: journal, snapshots and index in a state directory, and the view in memory.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -23,6 +24,7 @@ use super::snapshotter::{Schedule, Snapshotter};
 use super::state_dir::{Lock, StateDir};
 use super::writer::Writer;
 use super::{Author, Change, Keyring, MASTER_KEY_OCTETS, MasterKey, Store, StoreError, View};
+use crate::realm::principal::PrincipalId;
 
 /// The number of the first master key of a realm.
 const FIRST_MASTER: u32 = 1;
@@ -108,9 +110,10 @@ impl Durable {
             identity,
             view,
             index,
+            unindexed,
         } = parts;
         let fresh = view.sequence() == 0;
-        let published = Arc::new(Published::new(view));
+        let published = Arc::new(Published::new(view, unindexed));
         let threads = || {
             // Not what keeps them: the snapshotter is among those who end last.
             let keys: Arc<OnceLock<Weak<MasterKeys>>> = Arc::default();
@@ -197,6 +200,8 @@ struct Parts {
     identity: Identity,
     view: View,
     index: Option<Index>,
+    /// What the index has yet to learn.
+    unindexed: HashSet<PrincipalId>,
 }
 
 fn create(disk: Box<dyn Disk>, state: &StateDir, options: &Options) -> Result<Parts, OpenError> {
@@ -224,6 +229,7 @@ fn create(disk: Box<dyn Disk>, state: &StateDir, options: &Options) -> Result<Pa
         identity,
         view: View::empty(Arc::new(keyring)),
         index: None,
+        unindexed: HashSet::new(),
     })
 }
 
@@ -241,6 +247,7 @@ fn resume(disk: Box<dyn Disk>, state: &StateDir, options: &Options) -> Result<Pa
         identity,
         last_segment,
         index,
+        changed,
         notices,
         torn_octets,
     } = recovery::recover(&expected, Some(index))?;
@@ -271,6 +278,7 @@ fn resume(disk: Box<dyn Disk>, state: &StateDir, options: &Options) -> Result<Pa
         identity,
         view,
         index: index.map(|LoadedIndex { index, .. }| index),
+        unindexed: changed,
     })
 }
 

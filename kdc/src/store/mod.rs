@@ -77,6 +77,16 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Whom it is about.
+    const fn principal(&self) -> PrincipalId {
+        match self {
+            Self::Put { record, .. } => record.id,
+            Self::Remove { id, .. } => *id,
+        }
+    }
+}
+
 /// Why the store did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -36,10 +36,14 @@ pub(super) struct Round {
 }
 
 impl Published {
-    pub(super) fn new(view: View) -> Self {
+    /// `unindexed` are the principals that the index has otherwise than the view.
+    pub(super) fn new(view: View, unindexed: HashSet<PrincipalId>) -> Self {
         Self {
             view: ArcSwap::from_pointee(view),
-            unindexed: Mutex::default(),
+            unindexed: Mutex::new(Unindexed {
+                ids: unindexed,
+                stop: false,
+            }),
             changed: Condvar::new(),
             stopped: Condvar::new(),
         }

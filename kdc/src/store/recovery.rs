@@ -1,6 +1,7 @@
 //! From what is on the disk to a view: the index or a snapshot, and what the journal has beyond it. Nothing on the disk
 //! is changed here.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use super::segment_file::{Refusal, ReplayError, SegmentFile};
 use super::snapshot::{self, SnapshotError};
 use super::state_dir::{Numbered, StateDir};
 use super::{Keyring, View};
+use crate::realm::principal::PrincipalId;
 
 /// A point in the history of changes: the last change, and the checksum of its frame.
 pub(super) type Position = (u64, u32);
@@ -37,6 +39,8 @@ pub(super) struct Recovered {
     pub(super) last_segment: LastSegment,
     /// The index, if the view is from it.
     pub(super) index: Option<LoadedIndex>,
+    /// Who was changed beyond the index, or the snapshot.
+    pub(super) changed: HashSet<PrincipalId>,
     pub(super) notices: Vec<Notice>,
     /// How much of a frame that was never finished follows the journal's last good one.
     pub(super) torn_octets: u64,
@@ -138,7 +142,7 @@ impl History<'_> {
                 (view, scan, None)
             }
         };
-        let view = self.replay(view, scan.segment.extent.last)?;
+        let (view, changed) = self.replay(view, scan.segment.extent.last)?;
         check_masters(&view, self.expected.key_path)?;
         let notices = std::mem::take(&mut self.notices);
         Ok(Recovered {
@@ -146,6 +150,7 @@ impl History<'_> {
             identity: self.identity.clone(),
             last_segment: scan.segment,
             index,
+            changed,
             notices,
             torn_octets: scan.torn_octets,
         })
@@ -312,11 +317,12 @@ impl History<'_> {
     }
 
     /// Applies what the journal has after the view, up to `last`.
-    fn replay(&mut self, mut view: View, last: u64) -> Result<View, OpenError> {
+    fn replay(&mut self, mut view: View, last: u64) -> Result<(View, HashSet<PrincipalId>), OpenError> {
+        let mut changed = HashSet::new();
         let last = last.min(self.expected.until.unwrap_or(u64::MAX));
         let first = view.sequence() + 1;
         if last < first {
-            return Ok(view);
+            return Ok((view, changed));
         }
         let begin = self
             .segments
@@ -327,27 +333,28 @@ impl History<'_> {
                 break;
             }
             let file = SegmentFile::read(segment, Some(view.sequence()))?;
-            file.replay(&mut view, last).map_err(|error| match error {
-                ReplayError {
-                    offset,
-                    why: Refusal::Decode(why @ DecodeError::Newer(..)),
-                } => OpenError::Newer {
-                    file: segment.path.clone(),
-                    offset: offset as u64,
-                    why,
-                },
-                ReplayError { offset, why } => {
-                    let good = view.sequence();
-                    let why = format!("change {} cannot be made again: {why}", good + 1);
-                    self.damage(&segment.path, offset, &why, Some(good))
-                }
-            })?;
+            file.replay(&mut view, last, &mut changed)
+                .map_err(|error| match error {
+                    ReplayError {
+                        offset,
+                        why: Refusal::Decode(why @ DecodeError::Newer(..)),
+                    } => OpenError::Newer {
+                        file: segment.path.clone(),
+                        offset: offset as u64,
+                        why,
+                    },
+                    ReplayError { offset, why } => {
+                        let good = view.sequence();
+                        let why = format!("change {} cannot be made again: {why}", good + 1);
+                        self.damage(&segment.path, offset, &why, Some(good))
+                    }
+                })?;
         }
         self.notices.push(Notice::Replayed {
             first,
             last: view.sequence(),
         });
-        Ok(view)
+        Ok((view, changed))
     }
 
     fn skip_index<T>(&mut self, why: String) -> Option<T> {

@@ -1,5 +1,6 @@
 //! Reading one segment of the journal: how far it is good, and making its changes again.
 
+use std::collections::HashSet;
 use std::fs;
 use std::ops::ControlFlow;
 
@@ -10,6 +11,7 @@ use super::octets::DecodeError;
 use super::recovery::Position;
 use super::state_dir::Numbered;
 use super::{StoreError, View};
+use crate::realm::principal::PrincipalId;
 
 /// A segment of the journal, read.
 pub(super) struct SegmentFile {
@@ -87,8 +89,13 @@ impl SegmentFile {
         (self.head.sequence, self.head.chain)
     }
 
-    /// Applies to the view the batches that are after it and not after change `last`.
-    pub(super) fn replay(&self, view: &mut View, last: u64) -> Result<(), ReplayError> {
+    /// Applies to the view the batches that are after it and not after change `last`, and notes whom they are about.
+    pub(super) fn replay(
+        &self,
+        view: &mut View,
+        last: u64,
+        changed: &mut HashSet<PrincipalId>,
+    ) -> Result<(), ReplayError> {
         let read = read_frames(&self.octets, (self.start, self.seed), self.before(), |frame| {
             if frame.first > last {
                 return ControlFlow::Break(None);
@@ -96,7 +103,7 @@ impl SegmentFile {
             if frame.last <= view.sequence() {
                 return ControlFlow::Continue(());
             }
-            match replay_frame(view, &frame, last) {
+            match replay_frame(view, &frame, last, changed) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(why) => ControlFlow::Break(Some(ReplayError {
                     offset: frame.offset,
@@ -126,7 +133,12 @@ pub(super) enum Refusal {
     Change(#[from] StoreError),
 }
 
-fn replay_frame(view: &mut View, frame: &Frame<'_>, last: u64) -> Result<(), Refusal> {
+fn replay_frame(
+    view: &mut View,
+    frame: &Frame<'_>,
+    last: u64,
+    changed: &mut HashSet<PrincipalId>,
+) -> Result<(), Refusal> {
     for (first, batch) in frame.batches()? {
         let end = first + batch.changes.len() as u64 - 1;
         if first <= view.sequence() || end > last {
@@ -134,6 +146,7 @@ fn replay_frame(view: &mut View, frame: &Frame<'_>, last: u64) -> Result<(), Ref
         }
         for change in &batch.changes {
             view.apply(change)?;
+            changed.insert(change.principal());
         }
     }
     if view.sequence() == frame.last {

@@ -12,7 +12,6 @@ use super::published::Published;
 use super::rollover::reseal;
 use super::view::Undo;
 use super::{Author, Change, Keyring, StoreError, View, encoding};
-use crate::realm::principal::PrincipalId;
 
 /// How many writers wait before the next one is held back.
 const QUEUE: usize = 1024;
@@ -209,7 +208,7 @@ impl<R: Fn()> Worker<R> {
                 if !request.changes.is_empty() {
                     batches.extend_from_slice(&request.batch);
                 }
-                touched.extend(request.changes.iter().map(changed_id));
+                touched.extend(request.changes.iter().map(Change::principal));
             }
             outcomes.push((request.reply, outcome));
         }
@@ -297,11 +296,4 @@ fn apply_all(view: &mut View, changes: &[Change]) -> Result<u64, StoreError> {
         }
     }
     Ok(view.sequence())
-}
-
-const fn changed_id(change: &Change) -> PrincipalId {
-    match change {
-        Change::Put { record, .. } => record.id,
-        Change::Remove { id, .. } => *id,
-    }
 }

@@ -27,6 +27,23 @@ fn stale(site: &Site) -> Option<String> {
 }
 
 #[test]
+fn what_an_index_is_behind_is_in_it_when_more_has_come() {
+    let site = Site::with_users(30);
+    let older = site.copy();
+    let store = site.open();
+    remove(&store, 7).unwrap();
+    (30..40).for_each(|n| add(&store, n));
+    drop(store);
+    site.remove_index();
+    copy_all(&older.state().join("index"), &site.state().join("index"));
+    let store = site.open();
+    add(&store, 50);
+    let expected = contents(&store);
+    drop(store);
+    agrees(&site, &expected, "behind, then ahead");
+}
+
+#[test]
 fn an_index_that_is_missing_is_made_anew() {
     let site = Site::with_users(30);
     let expected = contents(&site.open());
