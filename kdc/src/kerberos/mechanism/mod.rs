@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use tessera_common::Random;
 use tessera_common::error_code::ErrorCode;
-use tessera_common::name::Name;
 use tessera_common::wire::{MethodData, PaData, PaEncTsEnc, pa_type};
 
 use super::Exchange;
 use super::fast::Armor;
+use super::lookup;
 use super::refusal::Refusal;
 use super::request::KdcRequest;
 use crate::realm::authentication::{Channel, Factors};
@@ -132,7 +132,7 @@ impl<'a> AsContext<'a> {
     /// Whose keys a proof is tried on. For a name that nobody has, the realm's own keys take the place of the client's, so that
     /// the answer takes the time that it takes for a wrong password.
     fn key_holder(&self) -> Option<&'a Arc<PrincipalRecord>> {
-        let decoy = || self.exchange.view.find(&Name::krbtgt(&self.exchange.settings.name));
+        let decoy = || lookup::krbtgt(self.exchange.view, &self.exchange.settings.name).ok();
         self.client.or_else(decoy)
     }
 }
