@@ -18,12 +18,12 @@
 //! stands between a client and a KDC, records what passes and can change it. [`Clock`] sets the time that the programs
 //! see. [`Terminal`] types at a program that believes it has a person before it. [`wire`] makes packets by hand.
 
+pub mod ports;
 pub mod wire;
 
 mod clock;
 mod listing;
 mod mit_realm;
-mod ports;
 mod realm;
 mod relay;
 mod terminal;

@@ -147,12 +147,22 @@ impl Drop for MitRealm {
         if thread::panicking() {
             eprintln!("--- MIT's logs\n{}---", self.log());
         }
-        for server in &mut self.servers {
-            // Already gone is as good.
-            let _ = kill(Pid::from_raw(server.id().try_into().unwrap()), Signal::SIGTERM);
-            let _ = server.wait();
-        }
+        self.servers.iter_mut().for_each(end);
     }
+}
+
+/// Asks a server to end, and ends it when it does not: kadmind that waits for the rest of somebody's message hears nothing.
+fn end(server: &mut Child) {
+    // Already gone is as good.
+    let _ = kill(Pid::from_raw(server.id().try_into().unwrap()), Signal::SIGTERM);
+    for _ in 0..250 {
+        if !matches!(server.try_wait(), Ok(None)) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    let _ = server.kill();
+    let _ = server.wait();
 }
 
 fn write_configuration(directory: &Path, kerberos: SocketAddr, password: SocketAddr, admin: SocketAddr) {

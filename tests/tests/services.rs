@@ -1,6 +1,6 @@
 //! MIT's GSS sample server with our keytabs and our tickets; our clients at MIT's KDC.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread;
@@ -10,7 +10,7 @@ use tessera_tests::wire::der::Element;
 use tessera_tests::wire::{
     EncTicketPart, KdcReq, Name, PasswordRequest, ask, crypto::Key, flag, keytab, login, login_by_preauth, option,
 };
-use tessera_tests::{Finished, MitRealm, Protocol, Realm, Relay, Side, Tool, Workstation};
+use tessera_tests::{Finished, MitRealm, Protocol, Realm, Relay, Side, Tool, Workstation, ports};
 
 /// MIT's `gss-server` with this keytab, until dropped.
 struct GssServer {
@@ -20,11 +20,7 @@ struct GssServer {
 
 impl GssServer {
     fn start(desk: &Workstation, keytab: &Path) -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = ports::free();
         let server = desk.mit(&format!(
             "gss-server -port {port} -keytab {} host@server.example.com",
             keytab.display()

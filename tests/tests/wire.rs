@@ -8,7 +8,7 @@ use tessera_tests::wire::der::{self, application, integer, sequence, string, tag
 use tessera_tests::wire::{
     KdcReq, Name, Reply, Session, ask, crypto::Key, login, now, pa_enc_timestamp, random, socket,
 };
-use tessera_tests::{Protocol, Realm, Relay, Side};
+use tessera_tests::{Protocol, Realm, Relay, Side, ports};
 
 fn realm_with_alice_and_a_host() -> Realm {
     let realm = Realm::start();
@@ -663,11 +663,7 @@ fn answers_come_from_the_address_that_was_asked() {
 
 #[test]
 fn ipv4_and_ipv6_may_have_the_same_port() {
-    let port = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = ports::free();
     let listen = format!("kerberos = [\"0.0.0.0:{port}\", \"[::]:{port}\"]\n");
     let realm = Realm::builder().listen(&listen).start();
     let request = KdcReq::initial("nobody").to_der();
