@@ -62,8 +62,14 @@ impl core::error::Error for NameError {}
 
 /// The components of a principal's name, without realm and without type: at least one component, each UTF-8 without
 /// control characters. A component may be empty (`host/`), the whole may not be.
+///
+/// Names are in the order of their components, each compared octet by octet.
+// Kept in one piece, with a NUL between two components: no component has one, and no octet is less, so that the order of the
+// whole is the order of the components.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(Box<[Box<str>]>);
+pub struct Name(Box<str>);
+
+const BETWEEN: char = '\0';
 
 impl Name {
     /// From components as they are, unescaped.
@@ -71,23 +77,33 @@ impl Name {
     /// # Errors
     /// [`NameError`] when there is none, one has a control character, or all together are too long.
     pub fn new<C: AsRef<str>>(components: impl IntoIterator<Item = C>) -> Result<Self, NameError> {
-        let parts: Box<[Box<str>]> = components.into_iter().map(|c| c.as_ref().into()).collect();
-        if parts.len() > MAX_COMPONENTS || parts.iter().map(|c| c.len() + 1).sum::<usize>() > MAX_NAME_OCTETS {
-            return Err(NameError::TooLong);
+        let (mut joined, mut count, mut octets) = (String::new(), 0, 0);
+        for component in components {
+            let component = component.as_ref();
+            count += 1;
+            octets += component.len() + 1;
+            if count > MAX_COMPONENTS || octets > MAX_NAME_OCTETS {
+                return Err(NameError::TooLong);
+            }
+            if component.chars().any(char::is_control) {
+                return Err(NameError::ControlCharacter);
+            }
+            if count > 1 {
+                joined.push(BETWEEN);
+            }
+            joined.push_str(component);
         }
-        if parts.iter().all(|c| c.is_empty()) {
+        // Nothing but what stands between empty components.
+        if octets == count {
             return Err(NameError::Empty);
         }
-        if parts.iter().any(|c| c.chars().any(char::is_control)) {
-            return Err(NameError::ControlCharacter);
-        }
-        Ok(Self(parts))
+        Ok(Self(joined.into()))
     }
 
     /// `krbtgt/REALM`: the ticket-granting service of `realm`.
     #[must_use]
     pub fn krbtgt(realm: &Realm) -> Self {
-        Self(["krbtgt".into(), realm.as_str().into()].into())
+        Self(["krbtgt", realm.as_str()].join("\0").into())
     }
 
     /// Reads a name without a realm, with MIT's escapes.
@@ -102,14 +118,14 @@ impl Name {
     }
 
     /// The components, unescaped.
-    pub fn components(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
-        self.0.iter().map(AsRef::as_ref)
+    pub fn components(&self) -> impl Iterator<Item = &str> + Clone {
+        self.0.split(BETWEEN)
     }
 
     /// How many components there are, at least 1.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.components().count()
     }
 
     /// Never: a name has a component.
@@ -121,7 +137,7 @@ impl Name {
     /// The component at `at`, from 0.
     #[must_use]
     pub fn component(&self, at: usize) -> Option<&str> {
-        self.0.get(at).map(AsRef::as_ref)
+        self.components().nth(at)
     }
 
     /// Whether the components are just these.
@@ -133,26 +149,25 @@ impl Name {
     /// Whether this is the ticket-granting service of some realm; which one, if so.
     #[must_use]
     pub fn tgs_realm(&self) -> Option<&str> {
-        match &*self.0 {
-            [service, realm] if &**service == "krbtgt" => Some(realm),
-            _ => None,
-        }
+        let (service, realm) = self.0.split_once(BETWEEN)?;
+        (service == "krbtgt" && !realm.contains(BETWEEN)).then_some(realm)
     }
 
     /// The salt of RFC 4120 §4 for this name in `realm`: the realm and the components, put together without separators.
     #[must_use]
     pub fn default_salt(&self, realm: &Realm) -> Vec<u8> {
-        core::iter::once(realm.as_str())
-            .chain(self.components())
-            .flat_map(str::bytes)
-            .collect()
+        let mut salt = Vec::with_capacity(realm.as_str().len() + self.0.len());
+        for part in core::iter::once(realm.as_str()).chain(self.components()) {
+            salt.extend_from_slice(part.as_bytes());
+        }
+        salt
     }
 }
 
 /// With MIT's escapes: `\/`, `\@`, `\\`.
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, component) in self.0.iter().enumerate() {
+        for (at, component) in self.components().enumerate() {
             if at > 0 {
                 f.write_str("/")?;
             }

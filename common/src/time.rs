@@ -56,23 +56,34 @@ impl KerberosTime {
         let clamped = self.0.clamp(Self::MIN.0, Self::MAX.0);
         let (days, second) = (clamped.div_euclid(86_400), clamped.rem_euclid(86_400));
         let (year, month, day) = civil_from_days(days);
-        let mut out = *b"00000000000000Z";
-        let fields = [
-            (0, 4, year),
-            (4, 2, month),
-            (6, 2, day),
-            (8, 2, second / 3600),
-            (10, 2, second / 60 % 60),
-            (12, 2, second % 60),
-        ];
-        for (at, width, value) in fields {
-            let mut rest = value;
-            for digit in out.iter_mut().skip(at).take(width).rev() {
-                *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-                rest /= 10;
-            }
+        // All within what the wire's digits can say.
+        let small = |number: i64| u32::try_from(number).unwrap_or(0);
+        let (year, second) = (small(year), small(second));
+        let [century, year] = [year / 100, year % 100].map(two_digits);
+        let [month, day] = [month, day].map(|number| two_digits(small(number)));
+        let [hour, minute, second] = [second / 3600, second / 60 % 60, second % 60].map(two_digits);
+        let mut out = [b'Z'; 15];
+        for (to, digits) in out
+            .chunks_exact_mut(2)
+            .zip([century, year, month, day, hour, minute, second])
+        {
+            to.copy_from_slice(&digits);
         }
         out
+    }
+
+    /// The 20 characters `YYYY-MM-DDTHH:MM:SSZ` of RFC 3339, as [`fmt::Display`] writes them.
+    #[must_use]
+    pub fn to_text(self) -> TimeText {
+        let wire = self.to_wire();
+        let mut out = *b"0000-00-00T00:00:00Z";
+        let places = [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18];
+        for (place, digit) in places.into_iter().zip(wire) {
+            if let Some(to) = out.get_mut(place) {
+                *to = digit;
+            }
+        }
+        TimeText(out)
     }
 
     /// Reads `YYYYMMDDHHMMSSZ`; anything else (fractions, offsets, a 30th of February, a 60th second) is `None`.
@@ -110,17 +121,25 @@ impl KerberosTime {
 /// RFC 3339 in UTC, as in `2026-11-23T08:15:00Z`.
 impl fmt::Display for KerberosTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let clamped = self.0.clamp(Self::MIN.0, Self::MAX.0);
-        let (year, month, day) = civil_from_days(clamped.div_euclid(86_400));
-        let s = clamped.rem_euclid(86_400);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
-            s / 3600,
-            s / 60 % 60,
-            s % 60
-        )
+        f.write_str(self.to_text().as_str())
     }
+}
+
+/// A time as RFC 3339 has it.
+#[derive(Clone, Copy)]
+pub struct TimeText([u8; 20]);
+
+impl TimeText {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Digits and what stands between them.
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+fn two_digits(number: u32) -> [u8; 2] {
+    [number / 10 % 10, number % 10].map(|digit| b'0' + u8::try_from(digit).unwrap_or(0))
 }
 
 impl fmt::Debug for KerberosTime {

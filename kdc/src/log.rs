@@ -1,20 +1,21 @@
 //! The log on standard error: one line for each request and for each thing that an operator should know.
 //!
-//! Whoever logs appends to a list and goes on; one thread takes the list every 10 ms and writes it. A worker never waits
-//! for a terminal, a pipe or a wake-up. The list is bounded: past that, lines are dropped and counted, and the count is
-//! logged.
+//! Whoever logs puts a line into words, appends it to a page and goes on; one thread takes the page every 10 ms and writes
+//! it. A worker never waits for a terminal, a pipe or a wake-up, and nothing is handed from thread to thread but the page.
+//! The page is bounded: past that, lines are dropped and counted, and the count is logged.
 
-use core::fmt::{self, Display, Write as _};
+use core::fmt::{Display, Write as _};
+use std::cell::RefCell;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tessera_common::time::{KerberosTime, Timestamp};
+use tessera_common::time::KerberosTime;
 
 use crate::clock;
-use crate::realm::accounting::Event;
+use crate::realm::accounting::{Event, put_digits};
 
 /// The most lines that wait to be written.
 const MOST_WAITING: usize = 65_536;
@@ -24,6 +25,9 @@ const INTERVAL: Duration = Duration::from_millis(10);
 const IDLE_INTERVAL: Duration = Duration::from_millis(50);
 /// So many empty looks make a second.
 const LOOKS_UNTIL_IDLE: u32 = 100;
+
+/// A page that grew larger than this in a storm is given back when the storm is over.
+const PAGE_OCTETS: usize = 1 << 20;
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,13 +40,14 @@ pub enum Level {
     Info,
 }
 
-impl Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Level {
+    /// In five columns.
+    const fn name(self) -> &'static str {
+        match self {
             Self::Error => "error",
-            Self::Warning => "warn",
-            Self::Info => "info",
-        })
+            Self::Warning => "warn ",
+            Self::Info => "info ",
+        }
     }
 }
 
@@ -51,24 +56,15 @@ impl Display for Level {
 pub struct Log(Arc<Shared>);
 
 struct Shared {
-    waiting: Mutex<Vec<Line>>,
+    waiting: Mutex<Page>,
     dropped: AtomicU64,
     stopping: AtomicBool,
 }
 
-struct Line {
-    when: Timestamp,
-    level: Level,
-    text: Text,
-}
-
-#[allow(
-    clippy::large_enum_variant,
-    reason = "nearly all are events, and a box for each would cost a worker more"
-)]
-enum Text {
-    Plain(String),
-    Event(Event),
+#[derive(Default)]
+struct Page {
+    text: String,
+    lines: usize,
 }
 
 /// Ends the log when dropped: what waits is written first.
@@ -100,72 +96,74 @@ impl Log {
 
     /// Something does not work until somebody acts.
     pub fn error(&self, text: impl Display) {
-        self.push(Level::Error, Text::Plain(text.to_string()));
+        self.plain(Level::Error, text);
     }
 
     /// Something should be looked at.
     pub fn warn(&self, text: impl Display) {
-        self.push(Level::Warning, Text::Plain(text.to_string()));
+        self.plain(Level::Warning, text);
     }
 
     /// Something happened.
     pub fn info(&self, text: impl Display) {
-        self.push(Level::Info, Text::Plain(text.to_string()));
+        self.plain(Level::Info, text);
     }
 
-    /// A request was dealt with. The event is put into words when it is written, not by the caller's thread.
-    pub fn event(&self, event: Event) {
-        self.push(Level::Info, Text::Event(event));
+    /// A request was dealt with.
+    pub fn event(&self, event: &Event) {
+        self.push(Level::Info, |out| event.put_into(out));
     }
 
-    fn push(&self, level: Level, text: Text) {
-        let line = Line {
-            when: clock::now(),
-            level,
-            text,
-        };
-        let mut waiting = self.waiting();
-        if waiting.len() < MOST_WAITING {
-            waiting.push(line);
-        } else {
-            self.0.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+    fn plain(&self, level: Level, text: impl Display) {
+        self.push(level, |out| {
+            // What cannot be put into words in full is in the log as far as it goes.
+            let _ = write!(out, "{text}");
+        });
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<Line>> {
+    fn push(&self, level: Level, put: impl FnOnce(&mut String)) {
+        COMPOSER.with_borrow_mut(|composer| {
+            let line = composer.compose(level, put);
+            let mut waiting = self.waiting();
+            if waiting.lines < MOST_WAITING {
+                waiting.lines += 1;
+                waiting.text.push_str(line);
+            } else {
+                drop(waiting);
+                self.0.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Page> {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[allow(clippy::disallowed_methods, reason = "the writer's own thread waits, nobody else")]
     fn write(&self, mut out: impl Write) {
-        let mut lines = Vec::new();
-        let mut text = String::new();
-        let mut second = Second::default();
+        let mut page = Page::default();
         let mut empty_looks = 0u32;
         loop {
             let last = self.0.stopping.load(Ordering::Acquire);
-            core::mem::swap(&mut lines, &mut *self.waiting());
-            empty_looks = if lines.is_empty() {
+            core::mem::swap(&mut page, &mut *self.waiting());
+            empty_looks = if page.lines == 0 {
                 empty_looks.saturating_add(1)
             } else {
                 0
             };
-            for line in lines.drain(..) {
-                line.put_into(&mut text, &mut second);
-            }
             let dropped = self.0.dropped.swap(0, Ordering::Relaxed);
             if dropped > 0 {
                 let what = format!("{dropped} log lines were dropped: the log is not written as fast as it grows");
-                Line {
-                    when: clock::now(),
-                    level: Level::Warning,
-                    text: Text::Plain(what),
-                }
-                .put_into(&mut text, &mut second);
+                COMPOSER.with_borrow_mut(|composer| {
+                    page.text
+                        .push_str(composer.compose(Level::Warning, |out| out.push_str(&what)));
+                });
             }
             // A log that nobody can read any more is no reason to stop serving.
-            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-            text.clear();
+            let _ = out.write_all(page.text.as_bytes()).and_then(|()| out.flush());
+            page.lines = 0;
+            page.text.clear();
+            page.text.shrink_to(PAGE_OCTETS);
             if last {
                 return;
             }
@@ -195,18 +193,48 @@ impl Drop for LogWriter {
     }
 }
 
-impl Line {
+thread_local! {
+    static COMPOSER: RefCell<Composer> = RefCell::default();
+}
+
+/// Puts lines into words, in memory that it keeps.
+#[derive(Default)]
+struct Composer {
+    line: String,
+    second: Second,
+}
+
+impl Composer {
     // One line, whatever a peer put into a name: control characters are escaped.
-    fn put_into(&self, out: &mut String, second: &mut Second) {
-        out.push_str(second.text(self.when.time));
-        let _ = write!(out, ".{:06}Z {:5} ", self.when.usec, self.level);
-        let mut escaped = Escaping(out);
-        let _ = match &self.text {
-            Text::Plain(text) => escaped.write_str(text),
-            Text::Event(event) => write!(escaped, "{event}"),
-        };
-        out.push('\n');
+    fn compose(&mut self, level: Level, put: impl FnOnce(&mut String)) -> &str {
+        let now = clock::now();
+        let line = &mut self.line;
+        line.clear();
+        line.push_str(self.second.text(now.time));
+        line.push('.');
+        put_digits(line, now.usec, 6);
+        line.push_str("Z ");
+        line.push_str(level.name());
+        line.push(' ');
+        put(line);
+        if !line.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+            *line = escaped(line);
+        }
+        line.push('\n');
+        line
     }
+}
+
+fn escaped(line: &str) -> String {
+    let mut out = String::with_capacity(line.len() + 16);
+    for c in line.chars() {
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// The second that was written last: most lines are of the same one.
@@ -227,27 +255,10 @@ impl Second {
     }
 }
 
-struct Escaping<'o>(&'o mut String);
-
-impl fmt::Write for Escaping<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        if text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
-            self.0.push_str(text);
-            return Ok(());
-        }
-        for c in text.chars() {
-            if c.is_control() {
-                self.0.extend(c.escape_default());
-            } else {
-                self.0.push(c);
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tessera_common::time::Timestamp;
+
     use super::*;
     use crate::realm::accounting::{Kind, Origin, Result as Outcome, Transport};
 
@@ -281,7 +292,7 @@ mod tests {
         let writer = Log::start(page.clone()).unwrap();
         writer.log().info("one");
         writer.log().warn("two\nthree\u{1b}[31m");
-        writer.log().event(event());
+        writer.log().event(&event());
         drop(writer);
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<_> = text.lines().map(|line| line.split_once("Z ").unwrap().1).collect();
@@ -302,7 +313,7 @@ mod tests {
         let writer = Log::start(page.clone()).unwrap();
         let log = writer.log();
         for _ in 0..2 * MOST_WAITING + 10 {
-            log.event(event());
+            log.event(&event());
         }
         drop(stuck);
         drop(writer);

@@ -92,7 +92,7 @@ impl From<KrbError> for Refusal {
             Some(Principal::new(name.to_name().ok()?, realm.to_realm().ok()?))
         };
         let text = error.e_text.as_ref().map(|text| {
-            let text = String::from_utf8_lossy(&text.0);
+            let text = String::from_utf8_lossy(text.as_bytes());
             text.chars().filter(|c| !c.is_control()).take(256).collect::<String>()
         });
         Self {

@@ -95,7 +95,10 @@ fn request(
             return Err(ExchangeError::StringToKey { etype });
         }
     }
-    let salt = entry.salt.as_ref().map_or_else(default_salt, |salt| salt.0.clone());
+    let salt = entry
+        .salt
+        .as_ref()
+        .map_or_else(default_salt, |salt| salt.as_bytes().to_vec());
     Ok(KeyRequest { etype, salt, params })
 }
 

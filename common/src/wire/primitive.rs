@@ -3,13 +3,17 @@ use core::fmt;
 use rasn::de::Error as _;
 use rasn::types::{Constraints, Identifier, Tag};
 use rasn::{AsnType, Codec, Decode, Decoder, Encode, Encoder};
+use smallvec::SmallVec;
 
 use crate::flags::{ApOptions, FastOptions, KdcOptions, OtpFlags, S4uOptions, TicketFlags};
 use crate::time::KerberosTime;
 
 /// `KerberosString ::= GeneralString (IA5String)` (RFC 4120 §5.2.1): in practice UTF-8, and from a hostile peer any octets.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct KerberosString(pub Vec<u8>);
+pub struct KerberosString(SmallVec<[u8; SHORT]>);
+
+/// Most realms, and most components of names, are no longer; those cost no allocation.
+const SHORT: usize = 24;
 
 /// `OCTET STRING`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -25,6 +29,12 @@ pub struct UInt32(pub u32);
 pub struct Microseconds(pub u32);
 
 impl KerberosString {
+    /// Whatever octets these are.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The text, when it is UTF-8.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
@@ -34,7 +44,13 @@ impl KerberosString {
 
 impl From<&str> for KerberosString {
     fn from(text: &str) -> Self {
-        Self(text.as_bytes().to_vec())
+        text.as_bytes().into()
+    }
+}
+
+impl From<&[u8]> for KerberosString {
+    fn from(octets: &[u8]) -> Self {
+        Self(SmallVec::from_slice(octets))
     }
 }
 
@@ -106,7 +122,7 @@ macro_rules! octets_under_a_tag {
 octets_under_a_tag!(
     KerberosString,
     Tag::GENERAL_STRING,
-    |octets| Some(Self(octets)),
+    |octets| Some(Self(SmallVec::from_vec(octets))),
     |value| &value.0
 );
 octets_under_a_tag!(Octets, Tag::OCTET_STRING, |octets| Some(Self(octets)), |value| &value.0);

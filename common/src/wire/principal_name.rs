@@ -45,8 +45,10 @@ impl PrincipalName {
     /// # Errors
     /// [`NameError`] when it is no name: empty, too long, with control characters, no UTF-8.
     pub fn to_name(&self) -> Result<Name, NameError> {
-        let parts: Option<Vec<&str>> = self.name_string.iter().map(KerberosString::as_str).collect();
-        Name::new(parts.ok_or(NameError::NotUtf8)?)
+        if self.name_string.iter().any(|part| part.as_str().is_none()) {
+            return Err(NameError::NotUtf8);
+        }
+        Name::new(self.name_string.iter().filter_map(KerberosString::as_str))
     }
 }
 

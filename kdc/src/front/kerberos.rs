@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::per_thread::PerThread;
 use crate::clock;
 use crate::kerberos::{Kdc, Request};
 use crate::log::Log;
 use crate::net::{Answer, Deferred, Origin, Service};
 use crate::random::ThreadRandom;
-use crate::store::Store;
+use crate::store::{Store, View};
 
 /// Answers them from a store.
 pub struct KerberosFront {
     /// Replaced when the realm's settings change.
     kdc: Arc<ArcSwap<Kdc>>,
     store: Arc<dyn Store>,
+    /// What each worker looked up so far.
+    handles: PerThread<View>,
     log: Log,
 }
 
@@ -23,7 +26,17 @@ impl KerberosFront {
     /// A front of this KDC.
     #[must_use]
     pub fn new(kdc: Arc<ArcSwap<Kdc>>, store: Arc<dyn Store>, log: Log) -> Self {
-        Self { kdc, store, log }
+        Self {
+            kdc,
+            store,
+            handles: PerThread::new(),
+            log,
+        }
+    }
+
+    /// Lets go of former pictures of the realm that workers without work still hold. To be called every so often.
+    pub fn tidy(&self) {
+        self.handles.with_idle(|handle| self.store.renew(handle));
     }
 }
 
@@ -34,8 +47,12 @@ impl Service for KerberosFront {
             origin: *origin,
             now: clock::now(),
         };
-        let outcome = self.kdc.load().handle(&self.store.view(), &request, &mut ThreadRandom);
-        self.log.event(outcome.event);
+        let handle = || self.store.view().lasting();
+        let outcome = self.handles.with(handle, |handle| {
+            self.store.renew(handle);
+            self.kdc.load().handle(handle, &request, &mut ThreadRandom)
+        });
+        self.log.event(&outcome.event);
         outcome.answer.map_or(Answer::Silence, Answer::Reply)
     }
 

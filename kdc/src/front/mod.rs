@@ -3,4 +3,5 @@
 pub mod admin;
 pub mod kerberos;
 pub mod password;
+mod per_thread;
 pub mod workers;

@@ -49,20 +49,20 @@ impl Service for PasswordFront {
         let kdc = self.kdc.load_full();
         let change = match kdc.open_password(&self.store.view(), &request, &mut ThreadRandom) {
             PasswordStep::Answered(outcome) => {
-                self.log.event(outcome.event);
+                self.log.event(&outcome.event);
                 return outcome.answer.map_or(Answer::Silence, Answer::Reply);
             }
             PasswordStep::Change(change) => change,
         };
         let Ok(place) = self.workers.place(origin.peer.ip()) else {
             // The client asks again, and by then there may be room.
-            self.log.event(change.dropped("busy"));
+            self.log.event(&change.dropped("busy"));
             return Answer::Silence;
         };
         let (store, log, later) = (Arc::clone(&self.store), self.log.clone(), later());
         place.run(move || {
             let outcome = change_password(&kdc, &*store, *change);
-            log.event(outcome.event);
+            log.event(&outcome.event);
             if let Some(answer) = outcome.answer {
                 later.reply(answer);
             }

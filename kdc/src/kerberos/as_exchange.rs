@@ -30,17 +30,21 @@ pub(super) fn run(exchange: &Exchange<'_>, event: &mut Event, random: &mut dyn R
         // For the log, should the armor not come off.
         outer.describe(event);
     }
-    let (request, armor) = fast::open_as(exchange, outer, event)?;
+    let inner = fast::open_as(exchange, &outer, event)?;
+    let (request, armor) = match &inner {
+        Some((request, armor)) => (request, Some(armor)),
+        None => (&outer, None),
+    };
     request.describe(event);
     AsExchange {
         exchange,
-        request: &request,
-        armor: armor.as_ref(),
+        request,
+        armor,
     }
     .run(event, random)
     .map_err(|refusal| {
         let refusal = request.echo_client(request.echo_service(refusal));
-        armor.iter().fold(refusal, Refusal::armored)
+        armor.into_iter().fold(refusal, Refusal::armored)
     })
 }
 
@@ -75,14 +79,14 @@ impl<'a> AsExchange<'a> {
 
         // The service before the proof, so that a mistyped name costs nobody a password; but where names are hidden, after
         // it: or a stranger could find out by asking for tickets to a name whether somebody has it.
-        let mut service = lookup::service(view, &sname);
+        let mut service = lookup::service(view, sname);
         let disclosure = if settings.hide_unknown_principals {
             Disclosure::AfterProof
         } else {
             service = Ok(service?);
             Disclosure::BeforeProof
         };
-        let client = lookup::client(view, &settings.name, &cname.wire, &cname.name);
+        let client = lookup::client(view, &settings.name, cname.wire, cname.name);
         event.client_id = client.map(|client| client.id);
         let cx = AsContext {
             exchange: self.exchange,
@@ -91,32 +95,34 @@ impl<'a> AsExchange<'a> {
             armor: self.armor,
         };
         let Some(client) = client else {
-            return Err(self.unknown_client(&cx, &cname, event, random));
+            return Err(self.unknown_client(&cx, cname, event, random));
         };
         let admitted = admit(client, self.exchange.request.now.time, disclosure)?
             .demanding_proof(service.as_ref().is_ok_and(|service| demands_proof(service)));
+        let salts = || {
+            cx.keys_of(client)
+                .map(|key| (key.etype, salt(client, key, settings)))
+                .collect()
+        };
         let conversation = Conversation {
             cx: &cx,
-            cname: &cname.name,
-            salts: cx
-                .keys_of(client)
-                .map(|key| (key.etype, salt(client, key, settings)))
-                .collect(),
+            cname: cname.name,
+            salts: &salts,
         };
         let proved = authenticate(&conversation, client, admitted, event, random)?;
         // The proof is used up: from here on, the same request gets the same answer, whatever that is.
         let is_proved = proved.client.factors().any();
         service
-            .and_then(|service| self.answer(proved, &cname, service, &sname, event, random))
+            .and_then(|service| self.answer(proved, cname, service, sname, event, random))
             .map_err(|refusal| refusal.remembered_if(is_proved))
     }
 
     fn answer(
         &self,
         proved: Proved<'_>,
-        cname: &AskedName,
+        cname: AskedName<'_>,
         service: &PrincipalRecord,
-        sname: &AskedName,
+        sname: AskedName<'_>,
         event: &mut Event,
         random: &mut dyn Random,
     ) -> Result<Vec<u8>, Refusal> {
@@ -138,7 +144,7 @@ impl<'a> AsExchange<'a> {
         let key = issue::session_key(session_etype, random);
         let mut part = self.ticket_part(&proved.client, self.reply_cname(cname, client), key, &grant);
         issue::set_times(&mut part, &times);
-        bind_to(self.exchange, &mut part, client, service, &sealing.key)?;
+        bind_to(self.exchange, &mut part, client, service, sealing.key)?;
         event.result = EventResult::Issued(issued(&part, &sealing, &reply_key));
         let mut padata = vec![etype_info2(&[(
             proved.reply_key.etype,
@@ -158,7 +164,7 @@ impl<'a> AsExchange<'a> {
         let sname = self.reply_sname(sname, service);
         Ok(issue::reply(
             issue::Exchange::As,
-            (&srealm, &sname),
+            (srealm, sname),
             part,
             &sealing,
             &reply_key,
@@ -171,7 +177,7 @@ impl<'a> AsExchange<'a> {
     fn unknown_client(
         &self,
         cx: &AsContext<'_>,
-        cname: &AskedName,
+        cname: AskedName<'_>,
         event: &mut Event,
         random: &mut dyn Random,
     ) -> Refusal {
@@ -179,7 +185,7 @@ impl<'a> AsExchange<'a> {
         if !settings.hide_unknown_principals {
             return Denied::ClientUnknown.into();
         }
-        let salt = lookup::decoy(&settings.name, &cname.wire, &cname.name).default_salt(&settings.name);
+        let salt = lookup::decoy(&settings.name, cname.wire, cname.name).default_salt(&settings.name);
         let salts: Vec<_> = self
             .request
             .etypes()
@@ -189,8 +195,11 @@ impl<'a> AsExchange<'a> {
         if salts.is_empty() {
             return no_reply_key();
         }
-        let cname = &cname.name;
-        let conversation = Conversation { cx, cname, salts };
+        let conversation = Conversation {
+            cx,
+            cname: cname.name,
+            salts: &|| salts.clone(),
+        };
         let (sent, cookie) = match conversation.hear(random) {
             Ok(heard) => heard,
             Err(refusal) => return refusal,
@@ -241,18 +250,18 @@ impl<'a> AsExchange<'a> {
     }
 
     // RFC 6806 §6: names come back as they were asked for, unless the client lets the KDC put better ones in.
-    fn reply_cname(&self, asked: &AskedName, client: &PrincipalRecord) -> PrincipalName {
+    fn reply_cname(&self, asked: AskedName<'_>, client: &PrincipalRecord) -> PrincipalName {
         let canonicalize = self.request.asks(KdcOptions::CANONICALIZE);
-        if canonicalize && asked.name != client.name {
+        if canonicalize && *asked.name != client.name {
             lookup::canonical(client)
         } else {
             asked.wire.clone()
         }
     }
 
-    fn reply_sname(&self, asked: &AskedName, service: &PrincipalRecord) -> PrincipalName {
+    fn reply_sname(&self, asked: AskedName<'_>, service: &PrincipalRecord) -> PrincipalName {
         let canonicalize = self.request.asks(KdcOptions::CANONICALIZE) && service.name.tgs_realm().is_some();
-        if canonicalize && asked.name != service.name {
+        if canonicalize && *asked.name != service.name {
             lookup::canonical(service)
         } else {
             asked.wire.clone()
@@ -371,7 +380,7 @@ pub(super) fn bind_to(
         client.id,
         Some(&binding::VerifierKeys {
             realm: binding::RealmKey {
-                key: &key,
+                key,
                 kvno: kvno.unwrap_or_default(),
             },
             service: sealing,
@@ -381,7 +390,7 @@ pub(super) fn bind_to(
 }
 
 /// What the log says of a ticket.
-pub(super) fn issued(part: &EncTicketPart, sealing: &SealingKey, reply: &ReplyKey) -> Issued {
+pub(super) fn issued(part: &EncTicketPart, sealing: &SealingKey<'_>, reply: &ReplyKey<'_>) -> Issued {
     Issued {
         ticket_etype: sealing.key.etype(),
         session_etype: EncType::from_number(part.key.keytype).unwrap_or(sealing.key.etype()),

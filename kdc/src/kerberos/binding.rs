@@ -10,6 +10,7 @@ use tessera_common::wire::{
     self, AuthorizationData, AuthorizationDataElement, Cammac, Checksum, EncTicketPart, Kvno, Octets, VerifierMac,
     ad_type,
 };
+use zeroize::Zeroizing;
 
 use super::authorization_data::if_relevant;
 use crate::realm::principal::PrincipalId;
@@ -54,12 +55,6 @@ pub(super) fn bind(part: &mut EncTicketPart, id: PrincipalId, keys: Option<&Veri
         ad_data: Octets(ad_data),
     }];
     let others = part.authorization_data.take().map(without_bindings).unwrap_or_default();
-    let kdc_verifier = keys.map(|VerifierKeys { realm, .. }| VerifierMac {
-        identifier: None,
-        kvno: Some(Kvno(realm.kvno)),
-        enctype: Some(realm.key.etype().number()),
-        mac: mac(realm.key, &covered(part, &elements)),
-    });
     // RFC 7751 §3: over the elements alone. The key is the ticket's; it needs no name.
     let svc_verifier = keys.map(|VerifierKeys { service, .. }| VerifierMac {
         identifier: None,
@@ -67,6 +62,14 @@ pub(super) fn bind(part: &mut EncTicketPart, id: PrincipalId, keys: Option<&Veri
         enctype: None,
         mac: mac(service, &wire::encode(&elements)),
     });
+    part.authorization_data = Some(elements);
+    let kdc_verifier = keys.map(|VerifierKeys { realm, .. }| VerifierMac {
+        identifier: None,
+        kvno: Some(Kvno(realm.kvno)),
+        enctype: Some(realm.key.etype().number()),
+        mac: mac(realm.key, &Zeroizing::new(wire::encode(part))),
+    });
+    let elements = part.authorization_data.take().unwrap_or_default();
     let cammac = Cammac {
         elements,
         kdc_verifier,
@@ -84,7 +87,7 @@ pub(super) fn bind(part: &mut EncTicketPart, id: PrincipalId, keys: Option<&Veri
 
 /// Reads a ticket's binding. `realm_key` finds the realm's key of a version and enctype; without it the ticket is a TGT,
 /// whose seal is proof enough.
-pub(super) fn read(part: &EncTicketPart, realm_key: Option<&dyn Fn(u32, i32) -> Option<Key>>) -> Binding {
+pub(super) fn read<'k>(part: &EncTicketPart, realm_key: Option<&dyn Fn(u32, i32) -> Option<&'k Key>>) -> Binding {
     let Some(cammac) = part.authorization_data.iter().flatten().find_map(cammac_of) else {
         return Binding::Absent;
     };
@@ -120,10 +123,10 @@ fn mac(key: &Key, covered: &[u8]) -> Checksum {
 
 // RFC 7751 §3: "the EncTicketPart with the authorization data replaced by the elements", encoded again. The one MAC that
 // is not over octets as received; the flags are those of the ticket that carries it.
-fn covered(part: &EncTicketPart, elements: &AuthorizationData) -> Vec<u8> {
+fn covered(part: &EncTicketPart, elements: &AuthorizationData) -> Zeroizing<Vec<u8>> {
     let mut covered = part.clone();
     covered.authorization_data = Some(elements.clone());
-    wire::encode(&covered)
+    Zeroizing::new(wire::encode(&covered))
 }
 
 fn without_bindings(data: AuthorizationData) -> AuthorizationData {

@@ -17,8 +17,8 @@ pub(super) struct Conversation<'c, 'a> {
     pub(super) cx: &'c AsContext<'a>,
     /// The client's name as it was asked for.
     pub(super) cname: &'c Name,
-    /// The enctypes that the client may prove itself with, and the salts of its keys.
-    pub(super) salts: Vec<(EncType, Vec<u8>)>,
+    /// Gives the enctypes that the client may prove itself with, and the salts of its keys.
+    pub(super) salts: &'c dyn Fn() -> Vec<(EncType, Vec<u8>)>,
 }
 
 impl<'a> Conversation<'_, 'a> {
@@ -33,7 +33,7 @@ impl<'a> Conversation<'_, 'a> {
 
     /// Lets the client try again: tells it the salts, the mechanisms, and, where it would not go on without one, a cookie.
     pub(super) fn again(&self, refusal: Refusal, random: &mut dyn Random) -> Refusal {
-        let mut methods = vec![etype_info2(&self.salts)];
+        let mut methods = vec![etype_info2(&(self.salts)())];
         methods.extend(mechanism::offers(&self.cx.audience()));
         // RFC 6113 §5.4.3: within FAST, no cookie means that it is over.
         if self.cx.channel() == Channel::Armored {
@@ -67,7 +67,7 @@ pub(super) fn etype_info2(salts: &[(EncType, Vec<u8>)]) -> PaData {
         .iter()
         .map(|(etype, salt)| EtypeInfo2Entry {
             etype: etype.number(),
-            salt: Some(KerberosString(salt.clone())),
+            salt: Some(KerberosString::from(salt.as_slice())),
             s2kparams: None,
         })
         .collect();

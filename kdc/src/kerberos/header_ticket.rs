@@ -23,18 +23,18 @@ const UNFIT: [i32; 2] = [1, 2];
 
 /// A header ticket that is genuine, with an authenticator of its client over this request.
 #[derive(Debug)]
-pub(super) struct HeaderTicket {
+pub(super) struct HeaderTicket<'v> {
     pub(super) ticket: OpenTicket,
     pub(super) authenticator: OpenAuthenticator,
     /// The principal that the ticket is for: krbtgt, or another service.
-    pub(super) server: Arc<PrincipalRecord>,
+    pub(super) server: &'v PrincipalRecord,
     pub(super) is_tgt: bool,
 }
 
-impl HeaderTicket {
+impl<'v> HeaderTicket<'v> {
     /// Opens the PA-TGS-REQ of a request, armored or not, and checks that the ticket's client sent it. When that went well,
     /// the authenticator is used up: from then on the same request must get the same answer, whatever that is.
-    pub(super) fn open(exchange: &Exchange<'_>, request: &KdcRequest, event: &mut Event) -> Result<Self, Refusal> {
+    pub(super) fn open(exchange: &Exchange<'v>, request: &KdcRequest, event: &mut Event) -> Result<Self, Refusal> {
         let pa = request
             .pa(pa_type::TGS_REQ)
             .ok_or_else(|| Refusal::new(ErrorCode::KDC_ERR_PADATA_TYPE_NOSUPP, "header-ticket-absent"))?;
@@ -124,7 +124,7 @@ impl HeaderTicket {
 }
 
 /// Finds the key that a ticket of this realm is sealed with, by the server's name, the kvno and the enctype.
-pub(super) fn open(exchange: &Exchange<'_>, sealed: &Ticket) -> Result<(Arc<PrincipalRecord>, OpenTicket), Refusal> {
+pub(super) fn open<'v>(exchange: &Exchange<'v>, sealed: &Ticket) -> Result<(&'v PrincipalRecord, OpenTicket), Refusal> {
     if sealed.tkt_vno != wire::PVNO {
         return Err(Refusal::new(ErrorCode::KRB_AP_ERR_BADVERSION, "protocol-version"));
     }
@@ -149,16 +149,16 @@ pub(super) fn open(exchange: &Exchange<'_>, sealed: &Ticket) -> Result<(Arc<Prin
             sealed.enc_part.etype
         ))
     })?;
-    Ok((Arc::clone(server), open_ticket(sealed, &key).map_err(refuse)?))
+    Ok((server, open_ticket(sealed, key).map_err(refuse)?))
 }
 
 /// A key of a server by version and enctype, as long as that version is good.
-fn server_key(
-    exchange: &Exchange<'_>,
-    server: &PrincipalRecord,
+fn server_key<'v>(
+    exchange: &Exchange<'v>,
+    server: &'v PrincipalRecord,
     kvno: Option<u32>,
     etype: i32,
-) -> Result<Option<Key>, Refusal> {
+) -> Result<Option<&'v Key>, Refusal> {
     let Some(kvno) = kvno.or_else(|| server.kvno()) else {
         return Ok(None);
     };
@@ -171,15 +171,19 @@ fn server_key(
 
 /// The realm's own key of a version, as long as that is good. Nothing is ever sealed with another than a version's first:
 /// another one, which may be weaker, opens nothing.
-pub(super) fn realm_key(exchange: &Exchange<'_>, krbtgt: &PrincipalRecord, kvno: u32) -> Result<Option<Key>, Refusal> {
+pub(super) fn realm_key<'v>(
+    exchange: &Exchange<'v>,
+    krbtgt: &'v PrincipalRecord,
+    kvno: u32,
+) -> Result<Option<&'v Key>, Refusal> {
     good_key(exchange, krbtgt, krbtgt.keys_of(kvno).next())
 }
 
-fn good_key(
-    exchange: &Exchange<'_>,
+fn good_key<'v>(
+    exchange: &Exchange<'v>,
     server: &PrincipalRecord,
-    stored: Option<&StoredKey>,
-) -> Result<Option<Key>, Refusal> {
+    stored: Option<&'v StoredKey>,
+) -> Result<Option<&'v Key>, Refusal> {
     let now = exchange.request.now.time;
     stored
         .filter(|stored| stored.retired.is_none_or(|at| at > now))
@@ -189,11 +193,11 @@ fn good_key(
 
 /// The principal that a ticket was issued to, as it is now (RFC 4120 §3.3.3). Whether the name still means the same one, the
 /// binding tells; a TGT without one comes from another KDC with the realm's key, and is good for a client older than it.
-pub(super) fn holder(
-    exchange: &Exchange<'_>,
+pub(super) fn holder<'v>(
+    exchange: &Exchange<'v>,
     ticket: &OpenTicket,
     is_tgt: bool,
-) -> Result<Arc<PrincipalRecord>, Refusal> {
+) -> Result<&'v Arc<PrincipalRecord>, Refusal> {
     let realm = &exchange.settings.name;
     let part = ticket.enc_part();
     lookup::check_realm(&part.crealm, realm, ErrorCode::KDC_ERR_POLICY)?;
@@ -209,7 +213,7 @@ pub(super) fn holder(
         Binding::Forged => false,
     };
     match found {
-        Some(client) if is_same(client) => Ok(Arc::clone(client)),
+        Some(client) if is_same(client) => Ok(client),
         _ if binding == Binding::Forged || (binding == Binding::Absent && !is_tgt) => {
             Err(Refusal::new(ErrorCode::KRB_AP_ERR_MODIFIED, "ticket-binding-forged")
                 .text("the ticket was not issued by this KDC as it stands"))

@@ -1,5 +1,7 @@
 //! Seals a ticket and the reply that carries it.
 
+use std::borrow::Cow;
+
 use tessera_common::Random;
 use tessera_common::crypto::{EncType, Key, KeyUsage};
 use tessera_common::error_code::ErrorCode;
@@ -11,6 +13,8 @@ use tessera_common::wire::{
     Ticket, UInt32, msg_type, pa_type,
 };
 
+use zeroize::Zeroizing;
+
 use super::fast::{Armor, Finished};
 use super::refusal::Refusal;
 use super::request::KdcRequest;
@@ -19,15 +23,15 @@ use crate::realm::principal::{PrincipalRecord, StoredKey};
 use crate::store::View;
 
 /// The key that a ticket is sealed with.
-pub(super) struct SealingKey {
-    pub(super) key: Key,
+pub(super) struct SealingKey<'k> {
+    pub(super) key: &'k Key,
     /// Its version; none for another user's session key.
     pub(super) kvno: Option<u32>,
 }
 
 /// The key that a reply is encrypted with.
-pub(super) struct ReplyKey {
-    pub(super) key: Key,
+pub(super) struct ReplyKey<'k> {
+    pub(super) key: Cow<'k, Key>,
     /// Its version, if it is a long-term key.
     pub(super) kvno: Option<u32>,
     pub(super) usage: KeyUsage,
@@ -67,35 +71,40 @@ pub(super) fn set_times(part: &mut EncTicketPart, times: &Times) {
 
 /// A session key and its form in a ticket.
 pub(super) fn session_key(etype: EncType, random: &mut dyn Random) -> EncryptionKey {
-    let key = Key::random(etype, random);
+    let mut octets = vec![0; etype.key_len()];
+    random.fill(&mut octets);
     EncryptionKey {
         keytype: etype.number(),
-        keyvalue: Octets(key.octets().to_vec()),
+        keyvalue: Octets(octets),
     }
 }
 
 /// Seals `part` for the service and wraps it for the client.
 pub(super) fn reply(
     exchange: Exchange,
-    service: (&KerberosString, &PrincipalName),
+    service: (KerberosString, PrincipalName),
     part: EncTicketPart,
-    sealing: &SealingKey,
-    reply_key: &ReplyKey,
+    sealing: &SealingKey<'_>,
+    reply_key: &ReplyKey<'_>,
     facts: ReplyFacts<'_>,
     random: &mut dyn Random,
 ) -> Vec<u8> {
-    let (srealm, sname) = service;
+    let (realm, sname) = service;
     let ticket = Ticket {
         tkt_vno: wire::PVNO,
-        realm: srealm.clone(),
-        sname: sname.clone(),
+        realm,
+        sname,
         enc_part: EncryptedData {
             etype: sealing.key.etype().number(),
             kvno: sealing.kvno.map(Kvno),
-            cipher: Octets(sealing.key.encrypt(KeyUsage::TICKET, &wire::encode(&part), random)),
+            cipher: Octets(
+                sealing
+                    .key
+                    .encrypt(KeyUsage::TICKET, &Zeroizing::new(wire::encode(&part)), random),
+            ),
         },
     };
-    let ticket = wire::encode(&ticket);
+    let sealed = wire::encode(&ticket);
     let enc_part = EncKdcRepPart {
         key: part.key,
         last_req: vec![LastReqEntry {
@@ -109,8 +118,8 @@ pub(super) fn reply(
         starttime: part.starttime,
         endtime: part.endtime,
         renew_till: part.renew_till,
-        srealm: srealm.clone(),
-        sname: sname.clone(),
+        srealm: ticket.realm,
+        sname: ticket.sname,
         caddr: part.caddr,
         encrypted_pa_data: facts.encrypted_padata,
     };
@@ -120,7 +129,7 @@ pub(super) fn reply(
         Exchange::As => wire::encode(&EncAsRepPart(enc_part)),
         Exchange::Tgs => wire::encode(&EncTgsRepPart(enc_part)),
     };
-    let plain = zeroize::Zeroizing::new(plain);
+    let plain = Zeroizing::new(plain);
     let (mut crealm, mut cname) = (part.crealm, part.cname);
     let mut padata = facts.padata;
     if let Some(armor) = facts.armor {
@@ -128,7 +137,7 @@ pub(super) fn reply(
             now: facts.now,
             crealm: &crealm,
             cname: &cname,
-            ticket: &ticket,
+            ticket: &sealed,
         };
         padata = vec![armor.reply(padata, facts.share.as_ref(), &finished, random)];
         if armor.hides_client() {
@@ -144,7 +153,7 @@ pub(super) fn reply(
         padata: (!padata.is_empty()).then_some(padata),
         crealm,
         cname,
-        ticket: Any::new(ticket),
+        ticket: Any::new(sealed),
         enc_part: EncryptedData {
             etype: reply_key.key.etype().number(),
             kvno: reply_key.kvno.map(Kvno),
@@ -173,7 +182,7 @@ pub(super) fn enc_pa_rep(exchange: &super::Exchange<'_>, request: &KdcRequest, r
 }
 
 /// The key that tickets to `service` are sealed with: its first current one, whatever the client asked for.
-pub(super) fn sealing_key(view: &View, service: &PrincipalRecord) -> Result<SealingKey, Refusal> {
+pub(super) fn sealing_key<'r>(view: &View, service: &'r PrincipalRecord) -> Result<SealingKey<'r>, Refusal> {
     let stored = service.current_keys().next().ok_or_else(|| {
         Refusal::new(ErrorCode::KDC_ERR_NULL_KEY, "service-without-keys").detail(service.name.to_string())
     })?;
@@ -194,7 +203,7 @@ pub(super) fn session_etype(
 }
 
 /// Unseals a key. That it does not open is the realm's fault, not the peer's: the peer learns no more than that.
-pub(super) fn unseal(view: &View, record: &PrincipalRecord, stored: &StoredKey) -> Result<Key, Refusal> {
+pub(super) fn unseal<'r>(view: &View, record: &PrincipalRecord, stored: &'r StoredKey) -> Result<&'r Key, Refusal> {
     view.key(record, stored).map_err(|why| {
         Refusal::new(ErrorCode::KRB_ERR_GENERIC, "key-does-not-open")
             .detail(why.to_string())

@@ -41,8 +41,8 @@ fn user_of_enterprise_name(realm: &Realm, asked: &PrincipalName, name: &Name) ->
 }
 
 /// The service that a name means.
-pub(super) fn service<'v>(view: &'v View, asked: &AskedName) -> Result<&'v Arc<PrincipalRecord>, Refusal> {
-    view.find(&asked.name).ok_or_else(|| Denied::ServiceUnknown.into())
+pub(super) fn service<'v>(view: &'v View, asked: AskedName<'_>) -> Result<&'v Arc<PrincipalRecord>, Refusal> {
+    view.find(asked.name).ok_or_else(|| Denied::ServiceUnknown.into())
 }
 
 /// The realm's own ticket-granting service.
@@ -54,10 +54,10 @@ pub(super) fn krbtgt<'v>(view: &'v View, realm: &Realm) -> Result<&'v Arc<Princi
 /// Whether a request is for this realm. Another realm's is refused as an unknown name: a referral to where the client is
 /// already would send it round in circles.
 pub(super) fn check_realm(asked: &KerberosString, realm: &Realm, code: ErrorCode) -> Result<(), Refusal> {
-    if asked.0 == realm.as_str().as_bytes() {
+    if asked.as_bytes() == realm.as_str().as_bytes() {
         return Ok(());
     }
-    let named = String::from_utf8_lossy(&asked.0).into_owned();
+    let named = String::from_utf8_lossy(asked.as_bytes()).into_owned();
     Err(Refusal::new(code, "foreign-realm")
         .detail(named)
         .text("this KDC serves another realm"))

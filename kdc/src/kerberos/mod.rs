@@ -95,7 +95,7 @@ impl Kdc {
             Some(_) => return dropped(request, "not-a-request"),
             None => return dropped(request, "empty"),
         };
-        let claim = match self.replays.recall(request.octets, request.now.time) {
+        let claim = match ReplayCache::recall(&*self.replays, request.octets, request.now.time) {
             Recalled::New(claim) => claim,
             Recalled::InProgress => return dropped(request, "in-progress"),
             Recalled::Answered(answer) => {
@@ -175,7 +175,7 @@ impl Kdc {
 /// What an exchange looks at.
 struct Exchange<'a> {
     settings: &'a RealmSettings,
-    replays: &'a Arc<ReplayCache>,
+    replays: &'a ReplayCache,
     view: &'a View,
     request: &'a Request<'a>,
 }

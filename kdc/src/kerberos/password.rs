@@ -16,7 +16,7 @@ use tessera_common::time::Timestamp;
 
 use super::header_ticket::{self, refuse};
 use super::refusal::Refusal;
-use super::replay::{Claim, Recalled};
+use super::replay::{Claim, Recalled, ReplayCache};
 use super::{Exchange, Kdc, Outcome, Request};
 use crate::realm::accounting::{Event, Kind, Result as EventResult};
 use crate::realm::authentication::{Factors, readmit};
@@ -37,7 +37,7 @@ pub struct PasswordChange {
     new: NewPassword,
     channel: Channel,
     event: Event,
-    claim: Claim,
+    claim: Claim<Arc<ReplayCache>>,
 }
 
 // What the answer is sealed with.
@@ -72,7 +72,7 @@ impl Kdc {
                 return answered(answer, event);
             }
         };
-        let claim = match self.replays.recall(request.octets, request.now.time) {
+        let claim = match ReplayCache::recall(Arc::clone(&self.replays), request.octets, request.now.time) {
             Recalled::New(claim) => claim,
             Recalled::InProgress => {
                 event.result = EventResult::Dropped { reason: "in-progress" };
@@ -127,7 +127,7 @@ impl Kdc {
                     .keys
                     .iter()
                     .filter(|stored| stored.retired.is_none_or(|at| at > request.now.time))
-                    .filter_map(move |stored| Some((stored.kvno, open(stored)?)))
+                    .filter_map(move |stored| Some((stored.kvno, open(stored)?.clone())))
             })
             .map(|(kvno, key)| (service.clone(), kvno, key))
             .collect();
@@ -186,7 +186,7 @@ impl Kdc {
             let refusal = Refusal::new(ErrorCode::KDC_ERR_POLICY, "password-empty").text("the new password is empty");
             return Err((ResultCode::SOFTERROR, refusal));
         }
-        readmit(&client, request.now.time).map_err(|denied| (ResultCode::ACCESSDENIED, denied.into()))?;
+        readmit(client, request.now.time).map_err(|denied| (ResultCode::ACCESSDENIED, denied.into()))?;
         Ok((client.id, new))
     }
 

@@ -5,6 +5,7 @@
 //! be used once more after it.
 
 use core::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use core::ops::Deref;
 use core::time::Duration;
 use std::collections::hash_map::{Entry, RandomState};
 use std::collections::{HashMap, HashSet};
@@ -150,9 +151,9 @@ impl<T: Generation> Generations<T> {
 }
 
 /// What is known of a request.
-pub(super) enum Recalled {
+pub(super) enum Recalled<C: Deref<Target = ReplayCache>> {
     /// Nothing; whoever got this answers it.
-    New(Claim),
+    New(Claim<C>),
     /// Somebody is about to answer it.
     InProgress,
     /// It was answered.
@@ -160,8 +161,8 @@ pub(super) enum Recalled {
 }
 
 /// The right and the duty to answer a request. Dropped without an answer, it leaves nothing behind.
-pub(super) struct Claim {
-    cache: Arc<ReplayCache>,
+pub(super) struct Claim<C: Deref<Target = ReplayCache>> {
+    cache: C,
     tag: Tag,
     answered: bool,
 }
@@ -190,10 +191,11 @@ impl ReplayCache {
         self.proof_seconds.fetch_max(seconds, Ordering::Relaxed);
     }
 
-    /// Looks a request up by its octets, and takes it if it is new.
-    pub(super) fn recall(self: &Arc<Self>, octets: &[u8], now: KerberosTime) -> Recalled {
-        let tag = self.tag(octets);
-        let mut shard = self.shard(tag);
+    /// Looks a request up by its octets, and takes it if it is new. The claim keeps `cache`: a reference where the request
+    /// is answered at once, an [`Arc`] where it goes to another thread.
+    pub(super) fn recall<C: Deref<Target = Self>>(cache: C, octets: &[u8], now: KerberosTime) -> Recalled<C> {
+        let tag = cache.tag(octets);
+        let mut shard = cache.shard(tag);
         shard.make_room(now);
         let found = shard
             .answers
@@ -212,8 +214,9 @@ impl ReplayCache {
             },
             Entry::Vacant(free) => {
                 free.insert(Answer::InProgress);
+                drop(shard);
                 Recalled::New(Claim {
-                    cache: Arc::clone(self),
+                    cache,
                     tag,
                     answered: false,
                 })
@@ -279,7 +282,7 @@ impl Shard {
     }
 }
 
-impl Claim {
+impl<C: Deref<Target = ReplayCache>> Claim<C> {
     /// Keeps the answer for who asks again.
     pub(super) fn answered(mut self, answer: &Arc<[u8]>, now: KerberosTime) {
         // What an entry costs beside its answer: tag, pointer, the map's slack.
@@ -305,7 +308,7 @@ impl Claim {
     }
 }
 
-impl Drop for Claim {
+impl<C: Deref<Target = ReplayCache>> Drop for Claim<C> {
     fn drop(&mut self) {
         if !self.answered {
             self.cache.shard(self.tag).forget(self.tag);
@@ -322,14 +325,17 @@ mod tests {
     }
 
     fn answer(cache: &Arc<ReplayCache>, octets: &[u8], now: i64) {
-        match cache.recall(octets, KerberosTime(now)) {
+        match ReplayCache::recall(&**cache, octets, KerberosTime(now)) {
             Recalled::New(claim) => claim.answered(&Arc::from(&b"reply"[..]), KerberosTime(now)),
             _ => panic!("not new"),
         }
     }
 
     fn is_new(cache: &Arc<ReplayCache>, octets: &[u8], now: i64) -> bool {
-        matches!(cache.recall(octets, KerberosTime(now)), Recalled::New(_))
+        matches!(
+            ReplayCache::recall(&**cache, octets, KerberosTime(now)),
+            Recalled::New(_)
+        )
     }
 
     #[test]
@@ -337,7 +343,7 @@ mod tests {
         let cache = cache();
         answer(&cache, b"request", 1000);
         for later in [1000, 1059, 1061, 1119] {
-            let Recalled::Answered(again) = cache.recall(b"request", KerberosTime(later)) else {
+            let Recalled::Answered(again) = ReplayCache::recall(&*cache, b"request", KerberosTime(later)) else {
                 panic!("{later}")
             };
             assert_eq!(&*again, b"reply");
@@ -349,10 +355,10 @@ mod tests {
     #[test]
     fn a_duplicate_of_a_request_in_progress_is_told_apart() {
         let cache = cache();
-        let claim = cache.recall(b"request", KerberosTime(0));
+        let claim = ReplayCache::recall(&*cache, b"request", KerberosTime(0));
         assert!(matches!(claim, Recalled::New(_)));
         assert!(matches!(
-            cache.recall(b"request", KerberosTime(0)),
+            ReplayCache::recall(&*cache, b"request", KerberosTime(0)),
             Recalled::InProgress
         ));
         drop(claim);
@@ -387,7 +393,7 @@ mod tests {
         let cache = cache();
         let big: Arc<[u8]> = vec![0; 64 * 1024].into();
         for n in 0..2000u32 {
-            if let Recalled::New(claim) = cache.recall(&n.to_be_bytes(), KerberosTime(5)) {
+            if let Recalled::New(claim) = ReplayCache::recall(&*cache, &n.to_be_bytes(), KerberosTime(5)) {
                 claim.answered(&big, KerberosTime(5));
             }
         }
@@ -412,7 +418,7 @@ mod tests {
         answer(&cache, b"request", 1_000_000);
         answer(&cache, b"request 2", 1000);
         assert!(matches!(
-            cache.recall(b"request 2", KerberosTime(1000)),
+            ReplayCache::recall(&*cache, b"request 2", KerberosTime(1000)),
             Recalled::Answered(_)
         ));
     }

@@ -3,7 +3,7 @@
 use tessera_common::crypto::EncType;
 use tessera_common::error_code::ErrorCode;
 use tessera_common::flags::KdcOptions;
-use tessera_common::name::Name;
+use tessera_common::name::{Name, NameError};
 use tessera_common::wire::{self, Any, AsReq, KdcReq, KdcReqBody, PaData, PrincipalName, TgsReq, msg_type};
 
 use super::refusal::Refusal;
@@ -13,11 +13,13 @@ use crate::realm::accounting::Event;
 const MAX_LOGGED_ETYPES: usize = 16;
 
 /// A name as it was asked for, and checked.
-#[derive(Clone, Debug)]
-pub(super) struct AskedName {
-    pub(super) name: Name,
-    pub(super) wire: PrincipalName,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AskedName<'r> {
+    pub(super) name: &'r Name,
+    pub(super) wire: &'r PrincipalName,
 }
+
+type Checked = Option<Result<Name, NameError>>;
 
 /// A decoded request.
 #[derive(Debug)]
@@ -27,6 +29,9 @@ pub(super) struct KdcRequest {
     pub(super) body_octets: Vec<u8>,
     pub(super) padata: Vec<PaData>,
     etypes: Vec<EncType>,
+    // The names in the body, where there are any.
+    cname: Checked,
+    sname: Checked,
 }
 
 impl KdcRequest {
@@ -64,6 +69,8 @@ impl KdcRequest {
             }
         }
         Ok(Self {
+            cname: body.cname.as_ref().map(PrincipalName::to_name),
+            sname: body.sname.as_ref().map(PrincipalName::to_name),
             body,
             body_octets,
             padata,
@@ -77,31 +84,23 @@ impl KdcRequest {
     }
 
     /// The client's name, which an AS-REQ must have.
-    pub(super) fn cname(&self) -> Result<AskedName, Refusal> {
-        let code = ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN;
-        let wire = self
-            .body
-            .cname
-            .clone()
-            .ok_or_else(|| Refusal::new(code, "client-name-absent"))?;
-        let name = wire
-            .to_name()
-            .map_err(|why| Refusal::new(code, "client-name-bad").detail(why.to_string()))?;
-        Ok(AskedName { name, wire })
+    pub(super) fn cname(&self) -> Result<AskedName<'_>, Refusal> {
+        let refusal = |reason| Refusal::new(ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN, reason);
+        match (&self.cname, &self.body.cname) {
+            (Some(Ok(name)), Some(wire)) => Ok(AskedName { name, wire }),
+            (Some(Err(why)), _) => Err(refusal("client-name-bad").detail(why.to_string())),
+            _ => Err(refusal("client-name-absent")),
+        }
     }
 
     /// The service's name.
-    pub(super) fn sname(&self) -> Result<AskedName, Refusal> {
-        let code = ErrorCode::KDC_ERR_S_PRINCIPAL_UNKNOWN;
-        let wire = self
-            .body
-            .sname
-            .clone()
-            .ok_or_else(|| Refusal::new(code, "service-name-absent"))?;
-        let name = wire
-            .to_name()
-            .map_err(|why| Refusal::new(code, "service-name-bad").detail(why.to_string()))?;
-        Ok(AskedName { name, wire })
+    pub(super) fn sname(&self) -> Result<AskedName<'_>, Refusal> {
+        let refusal = |reason| Refusal::new(ErrorCode::KDC_ERR_S_PRINCIPAL_UNKNOWN, reason);
+        match (&self.sname, &self.body.sname) {
+            (Some(Ok(name)), Some(wire)) => Ok(AskedName { name, wire }),
+            (Some(Err(why)), _) => Err(refusal("service-name-bad").detail(why.to_string())),
+            _ => Err(refusal("service-name-absent")),
+        }
     }
 
     /// The client's preferences, those that this realm knows, best first and each once.
@@ -115,24 +114,26 @@ impl KdcRequest {
 
     /// Writes down what is known of the request so far.
     pub(super) fn describe(&self, event: &mut Event) {
-        let text = |name: &PrincipalName| name.to_name().ok().map(|name| name.to_string());
-        event.client = self.body.cname.as_ref().and_then(text);
-        event.service = self.body.sname.as_ref().and_then(text);
+        let text = |name: &Checked| name.as_ref()?.as_ref().ok().map(Name::to_string);
+        event.client = text(&self.cname);
+        event.service = text(&self.sname);
         event.offered = self.body.etype.iter().copied().take(MAX_LOGGED_ETYPES).collect();
     }
 
     /// Names in a KRB-ERROR the service that was asked for, if that is a name.
     pub(super) fn echo_service(&self, refusal: Refusal) -> Refusal {
-        match self.body.sname.clone().filter(|sname| sname.to_name().is_ok()) {
-            Some(sname) => refusal.naming_service(sname),
-            None => refusal,
+        match self.sname() {
+            Ok(sname) => refusal.naming_service(sname.wire.clone()),
+            Err(_) => refusal,
         }
     }
 
     /// Names in a KRB-ERROR the client that an AS-REQ is from, if that is a name.
     pub(super) fn echo_client(&self, refusal: Refusal) -> Refusal {
-        match self.body.cname.clone().filter(|cname| cname.to_name().is_ok()) {
-            Some(cname) if self.body.realm.to_realm().is_ok() => refusal.naming_client(self.body.realm.clone(), cname),
+        match self.cname() {
+            Ok(cname) if self.body.realm.to_realm().is_ok() => {
+                refusal.naming_client(self.body.realm.clone(), cname.wire.clone())
+            }
             _ => refusal,
         }
     }

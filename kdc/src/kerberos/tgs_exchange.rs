@@ -25,18 +25,19 @@ use crate::realm::principal::PrincipalRecord;
 pub(super) fn run(exchange: &Exchange<'_>, event: &mut Event, random: &mut dyn Random) -> Result<Vec<u8>, Refusal> {
     let outer = KdcRequest::decode_tgs(exchange.request.octets)?;
     describe(&outer, event);
-    let sname = outer.body.sname.clone();
     let header = HeaderTicket::open(exchange, &outer, event).map_err(|refusal| outer.echo_service(refusal))?;
-    let (request, armor) = fast::open_tgs(outer, &header, event).map_err(|refusal| {
-        let refusal = header.echo_client(refusal).remembered();
-        sname.into_iter().fold(refusal, Refusal::naming_service)
-    })?;
+    let inner = fast::open_tgs(&outer, &header, event)
+        .map_err(|refusal| outer.echo_service(header.echo_client(refusal).remembered()))?;
+    let (request, armor) = match &inner {
+        Some((request, armor)) => (request, Some(armor)),
+        None => (&outer, None),
+    };
     if armor.is_some() {
-        describe(&request, event);
+        describe(request, event);
     }
-    answer(exchange, &request, armor.as_ref(), &header, event, random).map_err(|refusal| {
+    answer(exchange, request, armor, &header, event, random).map_err(|refusal| {
         let refusal = request.echo_service(header.echo_client(refusal)).remembered();
-        armor.iter().fold(refusal, Refusal::armored)
+        armor.into_iter().fold(refusal, Refusal::armored)
     })
 }
 
@@ -51,7 +52,7 @@ fn answer(
     exchange: &Exchange<'_>,
     request: &KdcRequest,
     armor: Option<&Armor>,
-    header: &HeaderTicket,
+    header: &HeaderTicket<'_>,
     event: &mut Event,
     random: &mut dyn Random,
 ) -> Result<Vec<u8>, Refusal> {
@@ -61,7 +62,7 @@ fn answer(
     let facts = Facts::gather(exchange, request, header, client)?;
     let (part, sealing) = facts.check(random)?;
     let (key, usage) = header.reply_key();
-    let Strengthened { key, share } = fast::reply_key(armor, key.clone(), random);
+    let Strengthened { key, share } = fast::reply_key(armor, key, random);
     let reply_key = ReplyKey { key, kvno: None, usage };
     event.result = EventResult::Issued(as_exchange::issued(&part, &sealing, &reply_key));
     let reply = ReplyFacts {
@@ -77,7 +78,7 @@ fn answer(
     let srealm = KerberosString::from(&exchange.settings.name);
     Ok(issue::reply(
         issue::Exchange::Tgs,
-        (&srealm, &facts.sname.wire),
+        (srealm, facts.sname.wire.clone()),
         part,
         &sealing,
         &reply_key,
@@ -90,10 +91,10 @@ fn answer(
 struct Facts<'a> {
     exchange: &'a Exchange<'a>,
     request: &'a KdcRequest,
-    header: &'a HeaderTicket,
-    client: Arc<PrincipalRecord>,
-    sname: AskedName,
-    service: Arc<PrincipalRecord>,
+    header: &'a HeaderTicket<'a>,
+    client: &'a Arc<PrincipalRecord>,
+    sname: AskedName<'a>,
+    service: &'a Arc<PrincipalRecord>,
     /// The session key of another user's TGT, in user-to-user.
     second_key: Option<Key>,
     path: Path,
@@ -103,8 +104,8 @@ impl<'a> Facts<'a> {
     fn gather(
         exchange: &'a Exchange<'a>,
         request: &'a KdcRequest,
-        header: &'a HeaderTicket,
-        client: Arc<PrincipalRecord>,
+        header: &'a HeaderTicket<'a>,
+        client: &'a Arc<PrincipalRecord>,
     ) -> Result<Self, Refusal> {
         // RFC 4120 §3.3.3 takes an absent name from the second ticket; like MIT, this KDC does not: nobody leaves it out.
         let sname = request.sname()?;
@@ -113,7 +114,7 @@ impl<'a> Facts<'a> {
             &exchange.settings.name,
             ErrorCode::KDC_ERR_S_PRINCIPAL_UNKNOWN,
         )?;
-        let service = Arc::clone(lookup::service(exchange.view, &sname)?);
+        let service = lookup::service(exchange.view, sname)?;
         if !header.is_tgt && !options::AGAIN.iter().any(|option| request.asks(*option)) {
             return Err(Refusal::new(ErrorCode::KRB_AP_ERR_NOT_US, "header-ticket-is-no-tgt")
                 .text("only a ticket-granting ticket gets tickets for other services"));
@@ -127,7 +128,7 @@ impl<'a> Facts<'a> {
         }
         let second_key = request
             .asks(KdcOptions::ENC_TKT_IN_SKEY)
-            .then(|| second_ticket_key(exchange, request, &service))
+            .then(|| second_ticket_key(exchange, request, service))
             .transpose()?;
         let pre_authenticated = header.ticket.flags().contains(TicketFlags::PRE_AUTHENT);
         let path = if second_key.is_some() {
@@ -150,7 +151,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The ticket and the key that seals it, if the rules allow it.
-    fn check(&self, random: &mut dyn Random) -> Result<(EncTicketPart, SealingKey), Refusal> {
+    fn check(&self, random: &mut dyn Random) -> Result<(EncTicketPart, SealingKey<'_>), Refusal> {
         let settings = self.exchange.settings;
         let now = self.exchange.request.now.time;
         options::check_with_ticket(self.request.body.kdc_options, self.header.ticket.flags())?;
@@ -158,8 +159,8 @@ impl<'a> Facts<'a> {
             return Err(Refusal::new(ErrorCode::KDC_ERR_BADOPTION, "proxy-of-a-tgt")
                 .text("a ticket-granting ticket can be forwarded, not proxied"));
         }
-        let client = readmit(&self.client, now)?;
-        let grant = authorize_ticket(settings, &client, &self.service, self.path, now)?;
+        let client = readmit(self.client, now)?;
+        let grant = authorize_ticket(settings, &client, self.service, self.path, now)?;
         let (session_etype, sealing) = self.keys()?;
         let times = self.times(&grant, now)?;
         let held = self.header.ticket.enc_part();
@@ -182,16 +183,16 @@ impl<'a> Facts<'a> {
         } else {
             issue::set_times(&mut part, &times);
         }
-        as_exchange::bind_to(self.exchange, &mut part, &self.client, &self.service, &sealing.key)?;
+        as_exchange::bind_to(self.exchange, &mut part, self.client, self.service, sealing.key)?;
         Ok((part, sealing))
     }
 
     // The enctype of the session key, and the key that seals the ticket. In user-to-user both are the second ticket's: that
     // is the one enctype of which it is known that the other side can use it.
-    fn keys(&self) -> Result<(EncType, SealingKey), Refusal> {
+    fn keys(&self) -> Result<(EncType, SealingKey<'_>), Refusal> {
         let Some(key) = &self.second_key else {
-            let etype = issue::session_etype(self.request.etypes(), &self.service)?;
-            return Ok((etype, issue::sealing_key(self.exchange.view, &self.service)?));
+            let etype = issue::session_etype(self.request.etypes(), self.service)?;
+            return Ok((etype, issue::sealing_key(self.exchange.view, self.service)?));
         };
         let etype = key.etype();
         if !self.request.etypes().any(|asked| asked == etype) {
@@ -200,7 +201,6 @@ impl<'a> Facts<'a> {
                 "second-ticket-etype-not-asked-for",
             ));
         }
-        let key = key.clone();
         Ok((etype, SealingKey { key, kvno: None }))
     }
 

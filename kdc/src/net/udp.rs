@@ -23,6 +23,8 @@ use crate::log::Log;
 const BATCH: usize = 32;
 /// The largest datagram there is; memory that none reaches is never touched.
 const DATAGRAM: usize = 65_536;
+/// From one buffer to the next. Not a power of two: the datagrams of a batch would all fall into the same few cache lines.
+const STRIDE: usize = DATAGRAM + 5 * 64;
 /// How long a worker waits for a datagram before it looks whether to stop.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How much the kernel may hold for a worker that is behind; it may allow less.
@@ -146,7 +148,7 @@ impl Worker {
     }
 
     fn serve<F: Family>(&self) {
-        let mut buffers = vec![0u8; BATCH * DATAGRAM];
+        let mut buffers = vec![0u8; BATCH * STRIDE];
         let mut received = Vec::with_capacity(BATCH);
         let mut replies = Vec::with_capacity(BATCH);
         let mut incoming = MultiHeaders::preallocate(BATCH, Some(F::cmsg_space()));
@@ -160,7 +162,7 @@ impl Worker {
                 }
                 continue;
             }
-            for (datagram, buffer) in received.drain(..).zip(buffers.chunks_exact(DATAGRAM)) {
+            for (datagram, buffer) in received.drain(..).zip(buffers.chunks_exact(STRIDE)) {
                 let Some(request) = buffer.get(..datagram.octets) else {
                     continue;
                 };
@@ -183,7 +185,8 @@ impl Worker {
         received: &mut Vec<Datagram<F>>,
     ) -> Result<(), Errno> {
         let mut slices: Vec<[IoSliceMut<'_>; 1]> = buffers
-            .chunks_exact_mut(DATAGRAM)
+            .chunks_exact_mut(STRIDE)
+            .filter_map(|buffer| buffer.first_chunk_mut::<DATAGRAM>())
             .map(|buffer| [IoSliceMut::new(buffer)])
             .collect();
         let messages = recvmmsg(

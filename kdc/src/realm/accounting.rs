@@ -1,6 +1,6 @@
 //! What happened? One event for each request, whatever came of it.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 use core::net::SocketAddr;
 
 use tessera_common::crypto::EncType;
@@ -152,81 +152,149 @@ impl Event {
     }
 }
 
-/// One line of `key=value`, values with spaces or quotes in quotes.
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let transport = match self.origin.transport {
-            Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
-        };
-        write!(f, "{} peer={} via={transport}", self.kind.name(), self.origin.peer)?;
-        if let Some(client) = &self.client {
-            write!(f, " client={}", Quoted(client))?;
-        }
-        if let Some(service) = &self.service {
-            write!(f, " service={}", Quoted(service))?;
-        }
-        if let Some(armor) = &self.armor {
-            write!(f, " armor={}", Quoted(armor))?;
-        }
-        if let Some(mechanism) = self.mechanism {
-            write!(f, " mechanism={mechanism}")?;
-        }
-        if let Some(factor) = self.factor {
-            write!(f, " factor={factor}")?;
-        }
-        match &self.result {
-            Result::Issued(issued) => {
-                write!(f, " result=issued ticket={}", issued.ticket_etype)?;
-                write!(f, " session={} reply={}", issued.session_etype, issued.reply_etype)?;
-                if let Some(kvno) = issued.kvno {
-                    write!(f, " kvno={kvno}")?;
-                }
-                if let Some(kvno) = issued.reply_kvno {
-                    write!(f, " reply-kvno={kvno}")?;
-                }
-                write!(f, " end={}", issued.end)?;
-                if let Some(renew_till) = issued.renew_till {
-                    write!(f, " renew-till={renew_till}")?;
-                }
-                f.write_str(" flags=")?;
-                let flags = TicketFlags::NAMED
-                    .iter()
-                    .filter(|(flag, _)| issued.flags.contains(*flag));
-                for (at, (_, name)) in flags.enumerate() {
-                    f.write_str(if at == 0 { "" } else { "," })?;
-                    f.write_str(name)?;
-                }
+impl Event {
+    /// Writes one line of `key=value`, values with spaces or quotes in quotes. Every request writes one, so this goes without
+    /// [`fmt`] where it can.
+    pub fn put_into(&self, out: &mut String) {
+        out.push_str(self.kind.name());
+        put_peer(out, self.origin.peer);
+        out.push_str(match self.origin.transport {
+            Transport::Udp => " via=udp",
+            Transport::Tcp => " via=tcp",
+        });
+        for (key, value) in [
+            (" client=", &self.client),
+            (" service=", &self.service),
+            (" armor=", &self.armor),
+        ] {
+            if let Some(value) = value {
+                out.push_str(key);
+                put_quoted(out, value);
             }
-            Result::PasswordChanged => f.write_str(" result=password-changed")?,
-            Result::Refused { code, reason, detail } => {
-                write!(f, " result=refused reason={reason} code={}", code.0)?;
-                if !detail.is_empty() {
-                    write!(f, " detail={}", Quoted(detail))?;
-                }
-            }
-            Result::Repeated => f.write_str(" result=repeated")?,
-            Result::Dropped { reason } => write!(f, " result=dropped reason={reason}")?,
         }
+        for (key, value) in [(" mechanism=", self.mechanism), (" factor=", self.factor)] {
+            if let Some(value) = value {
+                out.push_str(key);
+                out.push_str(value);
+            }
+        }
+        self.result.put_into(out);
         for (at, etype) in self.offered.iter().enumerate() {
-            write!(f, "{}{etype}", if at == 0 { " etypes=" } else { "," })?;
+            out.push_str(if at == 0 { " etypes=" } else { "," });
+            put_number(out, i64::from(*etype));
         }
-        Ok(())
     }
 }
 
-struct Quoted<'a>(&'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '=' | '\\');
-        // Most names are letters, digits, dots and slashes: no need to look them up in Unicode's tables.
-        let plainest =
-            |octet| matches!(octet, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'/' | b'@' | b'-' | b'_');
-        if !self.0.is_empty() && (self.0.bytes().all(plainest) || self.0.chars().all(plain)) {
-            f.write_str(self.0)
-        } else {
-            write!(f, "{:?}", self.0)
+impl Result {
+    fn put_into(&self, out: &mut String) {
+        match self {
+            Self::Issued(issued) => issued.put_into(out),
+            Self::PasswordChanged => out.push_str(" result=password-changed"),
+            Self::Refused { code, reason, detail } => {
+                out.push_str(" result=refused reason=");
+                out.push_str(reason);
+                out.push_str(" code=");
+                put_number(out, i64::from(code.0));
+                if !detail.is_empty() {
+                    out.push_str(" detail=");
+                    put_quoted(out, detail);
+                }
+            }
+            Self::Repeated => out.push_str(" result=repeated"),
+            Self::Dropped { reason } => {
+                out.push_str(" result=dropped reason=");
+                out.push_str(reason);
+            }
         }
+    }
+}
+
+impl Issued {
+    fn put_into(&self, out: &mut String) {
+        out.push_str(" result=issued");
+        for (key, etype) in [
+            (" ticket=", self.ticket_etype),
+            (" session=", self.session_etype),
+            (" reply=", self.reply_etype),
+        ] {
+            out.push_str(key);
+            out.push_str(etype.name());
+        }
+        for (key, kvno) in [(" kvno=", self.kvno), (" reply-kvno=", self.reply_kvno)] {
+            if let Some(kvno) = kvno {
+                out.push_str(key);
+                put_number(out, i64::from(kvno));
+            }
+        }
+        for (key, time) in [(" end=", Some(self.end)), (" renew-till=", self.renew_till)] {
+            if let Some(time) = time {
+                out.push_str(key);
+                out.push_str(time.to_text().as_str());
+            }
+        }
+        let flags = TicketFlags::NAMED.iter().filter(|(flag, _)| self.flags.contains(*flag));
+        out.push_str(" flags=");
+        for (at, (_, name)) in flags.enumerate() {
+            out.push_str(if at == 0 { "" } else { "," });
+            out.push_str(name);
+        }
+    }
+}
+
+/// As [`Event::put_into`].
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = String::new();
+        self.put_into(&mut line);
+        f.write_str(&line)
+    }
+}
+
+fn put_peer(out: &mut String, peer: SocketAddr) {
+    out.push_str(" peer=");
+    let SocketAddr::V4(peer) = peer else {
+        // Writing to a string does not fail.
+        let _ = write!(out, "{peer}");
+        return;
+    };
+    for (at, octet) in peer.ip().octets().into_iter().enumerate() {
+        out.push_str(if at == 0 { "" } else { "." });
+        put_number(out, i64::from(octet));
+    }
+    out.push(':');
+    put_number(out, i64::from(peer.port()));
+}
+
+fn put_quoted(out: &mut String, value: &str) {
+    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '=' | '\\');
+    // Most names are letters, digits, dots and slashes: no need to look them up in Unicode's tables.
+    let plainest = |octet| matches!(octet, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'/' | b'@' | b'-' | b'_');
+    if !value.is_empty() && (value.bytes().all(plainest) || value.chars().all(plain)) {
+        out.push_str(value);
+    } else {
+        // As above.
+        let _ = write!(out, "{value:?}");
+    }
+}
+
+fn put_number(out: &mut String, number: i64) {
+    if number < 0 {
+        out.push('-');
+    }
+    let magnitude = number.unsigned_abs();
+    let digits = magnitude.checked_ilog10().map_or(1, |log| log + 1);
+    match u32::try_from(magnitude) {
+        Ok(magnitude) => put_digits(out, magnitude, digits),
+        Err(_) => out.push_str(&magnitude.to_string()),
+    }
+}
+
+/// Writes the last `width` decimal digits of a number, with zeros before it.
+pub(crate) fn put_digits(out: &mut String, number: u32, width: u32) {
+    let mut place = 10u32.pow(width.clamp(1, 10) - 1);
+    while place > 0 {
+        out.push(char::from(b'0' + u8::try_from(number / place % 10).unwrap_or(0)));
+        place /= 10;
     }
 }

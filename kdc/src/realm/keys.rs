@@ -168,7 +168,7 @@ mod tests {
         for stored in &record.keys {
             assert_eq!(stored.salt.as_deref(), Some(&b"EXAMPLE.COMalice"[..]));
             let expected = string_to_key(stored.etype, b"secret", b"EXAMPLE.COMalice", None).unwrap();
-            assert_eq!(store.view().key(&record, stored).unwrap(), expected);
+            assert_eq!(store.view().key(&record, stored).unwrap(), &expected);
             let elsewhere = PrincipalRecord {
                 id: PrincipalId([9; 16]),
                 ..record.clone()

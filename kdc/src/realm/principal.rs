@@ -2,9 +2,10 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
-use tessera_common::crypto::EncType;
+use tessera_common::crypto::{EncType, Key};
 use tessera_common::name::Name;
 use tessera_common::time::KerberosTime;
 
@@ -147,7 +148,52 @@ pub struct SealedKey {
     pub nonce: [u8; 12],
     /// Ciphertext and tag.
     pub ciphertext: Vec<u8>,
+    /// The key itself, once it was opened.
+    #[serde(skip)]
+    pub(crate) opened: Opened,
 }
+
+/// A key that was opened, kept where the sealed one is and as long, with the place that it was opened in: the sealed key
+/// opens in no other. A copy has none.
+#[derive(Default)]
+pub(crate) struct Opened(OnceLock<(KeyPlace, Key)>);
+
+/// What a sealed key is bound to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyPlace {
+    pub(crate) id: PrincipalId,
+    pub(crate) etype: EncType,
+    pub(crate) kvno: u32,
+}
+
+impl Opened {
+    /// The key, if it was opened in this place.
+    pub(crate) fn get(&self, place: KeyPlace) -> Option<&Key> {
+        let (opened_in, key) = self.0.get()?;
+        (*opened_in == place).then_some(key)
+    }
+
+    /// Keeps the key that opened in this place.
+    pub(crate) fn keep(&self, place: KeyPlace, key: Key) -> &Key {
+        let (_, key) = self.0.get_or_init(|| (place, key));
+        key
+    }
+}
+
+impl Clone for Opened {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// Says nothing of what is sealed.
+impl PartialEq for Opened {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Opened {}
 
 impl fmt::Debug for SealedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::num::NonZero;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ use stoppable::Stoppable;
 
 /// How long connections may take to end when the daemon stops.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How often workers without work let go of what is no longer so.
+const TIDY: Duration = Duration::from_secs(1);
 
 /// Serves the realm until SIGTERM or SIGINT.
 ///
@@ -121,7 +123,9 @@ impl Daemon {
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
 
         let front = KerberosFront::new(Arc::clone(&self.kdc), Arc::clone(&shared), log.clone());
-        let front: Arc<dyn Service> = Arc::new(front);
+        let front = Arc::new(front);
+        runtime.spawn(tidy(Arc::downgrade(&front)));
+        let front: Arc<dyn Service> = front;
         let mut datagrams = listen(self.kerberos, &front, log, &stopped).map_err(failed)?;
         let front: Arc<dyn Service> = Arc::new(PasswordFront::new(
             Arc::clone(&self.kdc),
@@ -169,6 +173,17 @@ impl Daemon {
         drop(_entered);
         Runtime::shutdown_timeout(runtime, FAREWELL);
         Ok(())
+    }
+}
+
+// A worker that nobody asks anything holds on to the principals as they were when it was last asked: in an import, or while
+// all keys are sealed anew, that could be as much again as there is.
+async fn tidy(front: Weak<KerberosFront>) {
+    let mut every = tokio::time::interval(TIDY);
+    while let Some(front) = front.upgrade() {
+        front.tidy();
+        drop(front);
+        every.tick().await;
     }
 }
 

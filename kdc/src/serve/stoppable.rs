@@ -27,6 +27,10 @@ impl Store for Stoppable {
         self.store.view()
     }
 
+    fn renew(&self, handle: &mut View) {
+        self.store.renew(handle);
+    }
+
     fn commit(&self, author: &Author, changes: Vec<Change>) -> Result<u64, StoreError> {
         let stopped = self.stopped.read().unwrap_or_else(PoisonError::into_inner);
         if *stopped {

@@ -8,7 +8,7 @@ use tessera_common::name::Name;
 use tessera_common::time::KerberosTime;
 
 use super::hexadecimal;
-use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+use crate::realm::principal::{Attributes, Opened, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -133,11 +133,13 @@ impl DumpedKey {
             etype,
             salt,
             retired,
-            sealed: SealedKey {
-                master,
-                nonce,
-                ciphertext,
-            },
+            sealed:
+                SealedKey {
+                    master,
+                    nonce,
+                    ciphertext,
+                    opened: _,
+                },
         } = key;
         Self {
             enctype: etype.name().to_owned(),
@@ -164,6 +166,7 @@ impl DumpedKey {
                 master: self.master_key,
                 nonce: octets(&self.nonce, "a nonce is not 24 hexadecimal digits")?,
                 ciphertext: hexadecimal::read(&self.sealed).ok_or("a sealed key is not hexadecimal")?,
+                opened: Opened::default(),
             },
         })
     }

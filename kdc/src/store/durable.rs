@@ -184,6 +184,10 @@ impl Store for Durable {
         self.published.view()
     }
 
+    fn renew(&self, handle: &mut View) {
+        self.published.renew(handle);
+    }
+
     fn commit(&self, author: &Author, changes: Vec<Change>) -> Result<u64, StoreError> {
         self.writer.commit(author, changes)
     }

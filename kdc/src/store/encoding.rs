@@ -17,7 +17,7 @@ use tessera_common::time::KerberosTime;
 
 use super::octets::{DecodeError, Reader, put_nested, put_number, put_octets, put_signed};
 use super::{Author, Change, MAX_BATCH_CHANGES, MAX_BATCH_OCTETS, MAX_RECORD_OCTETS, StoreError};
-use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+use crate::realm::principal::{Attributes, Opened, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
 
 const RECORD_VERSION: u8 = 1;
 
@@ -334,11 +334,13 @@ fn put_key(out: &mut Vec<u8>, key: &StoredKey) {
         etype,
         salt,
         retired,
-        sealed: SealedKey {
-            master,
-            nonce,
-            ciphertext,
-        },
+        sealed:
+            SealedKey {
+                master,
+                nonce,
+                ciphertext,
+                opened: _,
+            },
     } = key;
     put_number(out, (*kvno).into());
     put_signed(out, etype.number().into());
@@ -362,6 +364,7 @@ fn read_key(reader: &mut Reader<'_>) -> Result<StoredKey, DecodeError> {
             master: reader.narrow()?,
             nonce: reader.array()?,
             ciphertext: reader.octets()?.to_vec(),
+            opened: Opened::default(),
         },
     })
 }

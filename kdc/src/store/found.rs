@@ -3,25 +3,68 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use tessera_common::name::Name;
+
 use crate::realm::principal::PrincipalRecord;
 
 /// What a request looks up: client, service, krbtgt, and one to spare.
 const FIRST: usize = 4;
 /// Twice as many places in each level as in the one before: more than there can be look-ups.
 const LEVELS: usize = 48;
+/// How many records stay at hand from one request to the next.
+const AT_HAND: usize = 4096;
 
 type Place = OnceLock<Arc<PrincipalRecord>>;
 type Level = OnceLock<Box<[Place]>>;
+type HashedPlace = OnceLock<(u64, Arc<PrincipalRecord>)>;
 
-/// Places that are filled one after the other and never emptied, so that what is in them can be lent.
+/// Places that are filled one after the other and never emptied while what is in them is lent.
 #[derive(Default)]
 pub(super) struct Found {
     used: AtomicUsize,
     first: [Place; FIRST],
     more: OnceLock<Box<[Level]>>,
+    at_hand: Option<AtHand>,
+}
+
+/// Records by the hash of the name that they were found by: each in the one place that its hash gives it, if that is free.
+struct AtHand {
+    places: Box<[HashedPlace]>,
+    /// How many found their place taken.
+    late: AtomicUsize,
 }
 
 impl Found {
+    /// For a handle that serves one request after the other.
+    pub(super) fn lasting() -> Self {
+        Self {
+            at_hand: Some(AtHand {
+                places: (0..AT_HAND).map(|_| OnceLock::new()).collect(),
+                late: AtomicUsize::new(0),
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// The record with this name or alias, if it was found by that hash before.
+    pub(super) fn at_hand(&self, hash: u64, name: &Name) -> Option<&Arc<PrincipalRecord>> {
+        let (found, record) = self.at_hand.as_ref()?.place(hash)?.get()?;
+        (*found == hash && (record.name == *name || record.aliases.contains(name))).then_some(record)
+    }
+
+    /// Keeps a record that was found by the hash of its name, at hand if there is a place.
+    pub(super) fn keep_at_hand(&self, hash: u64, record: Arc<PrincipalRecord>) -> Option<&Arc<PrincipalRecord>> {
+        let Some(at_hand) = &self.at_hand else {
+            return self.keep(record);
+        };
+        let (found, kept) = at_hand.place(hash)?.get_or_init(|| (hash, Arc::clone(&record)));
+        if *found == hash && Arc::ptr_eq(kept, &record) {
+            return Some(kept);
+        }
+        at_hand.late.fetch_add(1, Ordering::Relaxed);
+        self.keep(record)
+    }
+
     /// Keeps a record.
     pub(super) fn keep(&self, record: Arc<PrincipalRecord>) -> Option<&Arc<PrincipalRecord>> {
         let at = self.used.fetch_add(1, Ordering::Relaxed);
@@ -38,6 +81,44 @@ impl Found {
             }
         };
         Some(place.get_or_init(|| record))
+    }
+
+    /// Nothing is lent any more: what is at hand stays there, unless it has become too much in the way of others.
+    pub(super) fn end_of_request(&mut self) {
+        if *self.used.get_mut() > 0 {
+            let at_hand = self.at_hand.take();
+            *self = Self {
+                at_hand,
+                ..Self::default()
+            };
+        }
+        if let Some(at_hand) = &mut self.at_hand
+            && *at_hand.late.get_mut() > at_hand.places.len()
+        {
+            at_hand.clear();
+        }
+    }
+
+    /// Nothing is lent any more, and nothing of it is good any more.
+    pub(super) fn forget(&mut self) {
+        if let Some(at_hand) = &mut self.at_hand {
+            at_hand.clear();
+        }
+        self.end_of_request();
+    }
+}
+
+impl AtHand {
+    fn place(&self, hash: u64) -> Option<&HashedPlace> {
+        // A remainder fits whatever the number of places does.
+        self.places.get((hash % AT_HAND as u64) as usize)
+    }
+
+    fn clear(&mut self) {
+        *self.late.get_mut() = 0;
+        for place in &mut self.places {
+            place.take();
+        }
     }
 }
 
@@ -61,6 +142,34 @@ mod tests {
         for (n, record) in (0..).zip(kept) {
             assert_eq!(record.id, principal(n, "alice").id);
         }
+    }
+
+    #[test]
+    fn what_is_at_hand_stays_until_it_is_forgotten_or_in_the_way() {
+        let mut found = Found::lasting();
+        let record = |n| Arc::new(principal(n, "alice"));
+        let name = record(0).name.clone();
+        let other = principal(0, "bob").name;
+        found.keep_at_hand(5, record(0)).unwrap();
+        assert!(found.at_hand(5, &name).is_some());
+        assert!(found.at_hand(6, &name).is_none());
+        assert!(found.at_hand(5, &other).is_none(), "another's name of the same hash");
+        found.end_of_request();
+        assert_eq!(found.at_hand(5, &name).unwrap().id, record(0).id);
+        // Of the same place, each is found once, and then the place is for those who come now.
+        for n in 1..=AT_HAND as u64 {
+            let hash = 5 + n * AT_HAND as u64;
+            assert_eq!(found.keep_at_hand(hash, record(n)).unwrap().id, record(n).id);
+            assert!(found.at_hand(hash, &name).is_none());
+            found.end_of_request();
+        }
+        assert!(found.at_hand(5, &name).is_some());
+        found.keep_at_hand(5 + AT_HAND as u64, record(1)).unwrap();
+        found.end_of_request();
+        assert!(found.at_hand(5, &name).is_none());
+        found.keep_at_hand(5, record(0)).unwrap();
+        found.forget();
+        assert!(found.at_hand(5, &name).is_none());
     }
 
     #[test]

@@ -4,19 +4,15 @@ use core::fmt;
 
 use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
-use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 use tessera_common::Random;
 use tessera_common::crypto::{EncType, Key};
 use zeroize::Zeroizing;
 
-use crate::realm::principal::{PrincipalId, SealedKey, StoredKey};
+use crate::realm::principal::{Opened, PrincipalId, SealedKey, StoredKey};
 
 /// The octets of a master key.
 pub const MASTER_KEY_OCTETS: usize = 32;
-
-/// How many unsealed keys are kept at hand. At 300 octets each, with what is derived from them, 20 MB.
-const HOT_KEYS: usize = 65_536;
 
 /// What a sealed key is for; part of what it is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,23 +100,12 @@ pub enum SealError {
     Length,
 }
 
-/// The master keys that there are, and the unsealed keys of the principals that are busy just now.
+/// The master keys that there are.
 pub struct Keyring {
     /// In ascending order of their numbers.
     older: Vec<MasterKey>,
     /// The one with the greatest number.
     sealing: MasterKey,
-    hot: Cache<Place, Key>,
-}
-
-/// Where an unsealed key belongs. A key that is sealed anew gets a fresh nonce, so what was kept under the old one is
-/// never found again.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Place {
-    id: PrincipalId,
-    etype: i32,
-    kvno: u32,
-    nonce: [u8; 12],
 }
 
 impl Keyring {
@@ -130,7 +115,6 @@ impl Keyring {
         Self {
             older: Vec::new(),
             sealing: master,
-            hot: Cache::new(HOT_KEYS),
         }
     }
 
@@ -184,33 +168,15 @@ impl Keyring {
             master: self.sealing.id,
             nonce,
             ciphertext,
+            opened: Opened::default(),
         }
     }
 
-    /// Opens a key of principal `id`, or takes it from the cache.
+    /// Opens a key of principal `id`.
     ///
     /// # Errors
     /// [`SealError`].
     pub fn open(&self, id: PrincipalId, stored: &StoredKey) -> Result<Key, SealError> {
-        let place = Place {
-            id,
-            etype: stored.etype.number(),
-            kvno: stored.kvno,
-            nonce: stored.sealed.nonce,
-        };
-        if let Some(key) = self.hot.get(&place) {
-            return Ok(key);
-        }
-        let key = self.open_cold(id, stored)?;
-        self.hot.insert(place, key.clone());
-        Ok(key)
-    }
-
-    /// Opens a key of principal `id` from what is stored, past the cache.
-    ///
-    /// # Errors
-    /// [`SealError`].
-    pub fn open_cold(&self, id: PrincipalId, stored: &StoredKey) -> Result<Key, SealError> {
         let sealed = &stored.sealed;
         let master = self
             .master(sealed.master)
@@ -305,7 +271,7 @@ mod tests {
             let mut altered = stored.clone();
             altered.sealed.ciphertext[at] ^= 1;
             assert_eq!(
-                keyring.open_cold(id, &altered).unwrap_err(),
+                keyring.open(id, &altered).unwrap_err(),
                 SealError::Tag,
                 "octet {at} altered"
             );

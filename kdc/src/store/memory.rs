@@ -28,6 +28,10 @@ impl Store for Memory {
         Arc::new(View::clone(&self.view.load()))
     }
 
+    fn renew(&self, handle: &mut View) {
+        handle.renew(&self.view.load());
+    }
+
     fn commit(&self, _: &Author, changes: Vec<Change>) -> Result<u64, StoreError> {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = View::clone(&self.view.load());

@@ -54,6 +54,11 @@ impl Published {
         Arc::new(View::clone(&self.view.load()))
     }
 
+    /// Makes a handle one to what is there now.
+    pub(super) fn renew(&self, handle: &mut View) {
+        handle.renew(&self.view.load());
+    }
+
     /// Makes `view` the current one; `touched` are the principals that it has otherwise than the one before.
     pub(super) fn publish(&self, view: View, touched: HashSet<PrincipalId>) {
         let mut unindexed = self.lock();

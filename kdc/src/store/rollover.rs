@@ -348,7 +348,7 @@ pub(super) fn reseal(keyring: &Keyring, record: &mut PrincipalRecord) -> Result<
         if stored.sealed.master == keyring.sealing().id() {
             continue;
         }
-        let key = keyring.open_cold(record.id, stored).map_err(|why| StoreError::Sealed {
+        let key = keyring.open(record.id, stored).map_err(|why| StoreError::Sealed {
             name: record.name.clone(),
             why: why.to_string(),
         })?;

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::head::Identity;
 use super::{Author, Change, Keyring, MasterKey};
-use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+use crate::realm::principal::{Attributes, Opened, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
 
 /// Octets that are never the same twice, and always the same for the same test.
 #[derive(Default)]
@@ -137,6 +137,7 @@ fn sealed_octets(keyring: &Keyring, id: PrincipalId, kvno: u32) -> StoredKey {
             master,
             nonce: [3; 12],
             ciphertext: [id.0, id.0, id.0].concat(),
+            opened: Opened::default(),
         },
     }
 }

@@ -52,7 +52,10 @@ fn what_is_offered_names_salts_first_and_only_what_was_asked_for() {
     let types: Vec<i32> = methods.iter().map(|pa| pa.padata_type).collect();
     assert_eq!(types, [pa_type::ETYPE_INFO2, pa_type::ENC_TIMESTAMP, pa_type::FX_FAST]);
     let info: Vec<EtypeInfo2Entry> = wire::decode(&methods[0].padata_value).unwrap();
-    let offered: Vec<(i32, &[u8])> = info.iter().map(|e| (e.etype, &*e.salt.as_ref().unwrap().0)).collect();
+    let offered: Vec<(i32, &[u8])> = info
+        .iter()
+        .map(|e| (e.etype, e.salt.as_ref().unwrap().as_bytes()))
+        .collect();
     assert_eq!(offered, [(17, &b"EXAMPLE.COMalice"[..]), (18, b"EXAMPLE.COMalice")]);
 }
 

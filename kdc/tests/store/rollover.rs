@@ -242,7 +242,7 @@ fn a_key_that_was_sealed_before_and_comes_after_is_sealed_anew() {
     let store = site.open();
     let old = sealed(&store, id(1), 2, EncType::Aes256CtsHmacSha1_96);
     store.change_master_key(&mut |_, _| {}).unwrap();
-    let opened = store.view().key(&user(1), &old).unwrap();
+    let opened = store.view().key(&user(1), &old).unwrap().clone();
     let mut record = PrincipalRecord::clone(store.view().get(id(1)).unwrap());
     record.keys.insert(0, old);
     store.commit(&author(), vec![put(record)]).unwrap();
@@ -251,7 +251,7 @@ fn a_key_that_was_sealed_before_and_comes_after_is_sealed_anew() {
         let view = store.view();
         let record = view.get(id(1)).unwrap();
         assert_eq!(record.keys.len(), 2);
-        view.key(record, &record.keys[0]).unwrap()
+        view.key(record, &record.keys[0]).unwrap().clone()
     };
     assert_eq!(kept(&store), opened);
     drop(store);

@@ -165,7 +165,7 @@ macro_rules! octets {
 
 octets!(
     0x04 Octets, |value| value.0, |octets| Some(Self(octets.to_vec()));
-    0x1b KerberosString, |value| value.0, |octets| Some(Self(octets.to_vec()));
+    0x1b KerberosString, |value| value.as_bytes(), |octets| Some(octets.into());
 );
 
 // The same, of a number of octets that is always the same.

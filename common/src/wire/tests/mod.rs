@@ -314,7 +314,7 @@ mod primitives {
         for content in [&b""[..], b"\0", b"\xff\xfe", "ž".as_bytes()] {
             assert_eq!(
                 decode::<KerberosString>(&tlv(0x1b, content)),
-                Ok(KerberosString(content.to_vec()))
+                Ok(KerberosString::from(content))
             );
         }
         assert!(decode::<KerberosString>(&tlv(0x0c, b"a")).is_err());

@@ -14,7 +14,7 @@ fn octets() -> impl Strategy<Value = Octets> {
 fn string() -> impl Strategy<Value = KerberosString> {
     prop_oneof![
         "\\PC{0,8}".prop_map(|text| KerberosString::from(&*text)),
-        octets().prop_map(|o| KerberosString(o.0))
+        octets().prop_map(|o| KerberosString::from(&*o.0))
     ]
 }
 

@@ -395,7 +395,7 @@ fn a_new_password_makes_the_next_kvno_and_ends_the_old_one() {
     let view = desk.store.view();
     let record = view.find(&Name::parse("alice").unwrap()).unwrap();
     let expected = string_to_key(EncType::Aes128CtsHmacSha1_96, b"new", b"EXAMPLE.COMalice", None).unwrap();
-    assert_eq!(view.key(record, &record.keys[0]).unwrap(), expected);
+    assert_eq!(view.key(record, &record.keys[0]).unwrap(), &expected);
 }
 
 #[test]

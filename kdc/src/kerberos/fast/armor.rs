@@ -52,7 +52,7 @@ pub(super) fn from_ap_request(
         .map_err(refuse)?;
     // A machine that was locked out, or is no longer the one that the ticket was issued to, armors nobody.
     let holder = header_ticket::holder(exchange, &ticket, true).map_err(|refusal| refusal.text(REFUSED))?;
-    readmit(&holder, now).map_err(|denied| Refusal::from(denied).text(REFUSED))?;
+    readmit(holder, now).map_err(|denied| Refusal::from(denied).text(REFUSED))?;
     let subkey = authenticator.subkey().ok_or_else(|| {
         Refusal::new(ErrorCode::KDC_ERR_POLICY, "armor-without-subkey").text("the armor's authenticator has no subkey")
     })?;

@@ -2,6 +2,8 @@
 
 mod armor;
 
+use std::borrow::Cow;
+
 use tessera_common::Random;
 use tessera_common::crypto::{CryptoError, Key};
 use tessera_common::error_code::ErrorCode;
@@ -43,8 +45,8 @@ pub(super) struct Finished<'a> {
 }
 
 /// A reply key before and after the KDC added its share.
-pub(super) struct Strengthened {
-    pub(super) key: Key,
+pub(super) struct Strengthened<'k> {
+    pub(super) key: Cow<'k, Key>,
     pub(super) share: Option<Key>,
 }
 
@@ -53,28 +55,27 @@ pub(super) fn is_armored(outer: &KdcRequest) -> bool {
     outer.pa(pa_type::FX_FAST).is_some()
 }
 
-/// Takes the armor off an AS-REQ, if it has one.
+/// What was inside the armor of an AS-REQ, if it has one.
 pub(super) fn open_as(
     exchange: &Exchange<'_>,
-    outer: KdcRequest,
+    outer: &KdcRequest,
     event: &mut Event,
-) -> Result<(KdcRequest, Option<Armor>), Refusal> {
-    let Some(request) = armored_request(&outer)? else {
-        return Ok((outer, None));
+) -> Result<Option<(KdcRequest, Armor)>, Refusal> {
+    let Some(request) = armored_request(outer)? else {
+        return Ok(None);
     };
     let armor = request.armor.as_ref().ok_or_else(armor_absent)?;
     let key = armor::from_ap_request(exchange, armor, event)?;
-    let (inner, armor) = open(&outer, &request, key, &outer.body_octets)?;
-    Ok((inner, Some(armor)))
+    open(outer, &request, key, &outer.body_octets).map(Some)
 }
 
-/// Takes the armor off a TGS-REQ, if it has one: the header ticket's session key and the authenticator's subkey make its key.
+/// What was inside the armor of a TGS-REQ, if it has one: the header ticket's session key and the authenticator's subkey make its key.
 pub(super) fn open_tgs(
-    outer: KdcRequest,
+    outer: &KdcRequest,
     header: &HeaderTicket,
     event: &mut Event,
-) -> Result<(KdcRequest, Option<Armor>), Refusal> {
-    let Some(request) = armored_request(&outer)? else {
+) -> Result<Option<(KdcRequest, Armor)>, Refusal> {
+    let Some(request) = armored_request(outer)? else {
         // RFC 6113 §5.4.2: the client says where nobody can alter it that it used FAST. So somebody took it off.
         let was_armored = [
             header.ticket.authorization_data(),
@@ -85,7 +86,7 @@ pub(super) fn open_tgs(
         return if was_armored {
             Err(Refusal::new(ErrorCode::KRB_AP_ERR_MODIFIED, "fast-taken-off"))
         } else {
-            Ok((outer, None))
+            Ok(None)
         };
     };
     if request.armor.is_some() {
@@ -95,9 +96,8 @@ pub(super) fn open_tgs(
     let subkey = header.authenticator.subkey().ok_or_else(armor_absent)?;
     let key = ArmorKey::new(subkey, header.ticket.session_key());
     event.armor = Some(SESSION_ARMOR.to_owned());
-    let ap_req = outer.pa(pa_type::TGS_REQ).map(|pa| pa.padata_value.0.clone());
-    let (inner, armor) = open(&outer, &request, key, &ap_req.unwrap_or_default())?;
-    Ok((inner, Some(armor)))
+    let ap_req = outer.pa(pa_type::TGS_REQ).map(|pa| &*pa.padata_value);
+    open(outer, &request, key, ap_req.unwrap_or_default()).map(Some)
 }
 
 fn armored_request(outer: &KdcRequest) -> Result<Option<KrbFastArmoredReq>, Refusal> {
@@ -206,13 +206,16 @@ impl Armor {
 
 /// RFC 6113 §5.4.3: through FAST, the KDC has a share in every reply's key. An attacker who takes FAST off a reply can so
 /// not make it look like that of a KDC without FAST.
-pub(super) fn reply_key(armor: Option<&Armor>, key: Key, random: &mut dyn Random) -> Strengthened {
+pub(super) fn reply_key<'k>(armor: Option<&Armor>, key: &'k Key, random: &mut dyn Random) -> Strengthened<'k> {
     if armor.is_none() {
-        return Strengthened { key, share: None };
+        return Strengthened {
+            key: Cow::Borrowed(key),
+            share: None,
+        };
     }
     let share = Key::random(key.etype(), random);
     Strengthened {
-        key: strengthen(&share, &key),
+        key: Cow::Owned(strengthen(&share, key)),
         share: Some(share),
     }
 }

@@ -45,7 +45,7 @@ impl Mechanism for EncryptedChallenge {
                 Ok(key) => key,
                 Err(refusal) => return Step::Refused(refusal),
             };
-            let stamp = match armor.key.client_challenge(&long_term).open(&sealed) {
+            let stamp = match armor.key.client_challenge(long_term).open(&sealed) {
                 Ok(stamp) if cx.client.is_some() => stamp,
                 Ok(_) | Err(FastError::Integrity) => continue,
                 Err(_) => return wrong("not a PA-ENC-TS-ENC"),
@@ -53,7 +53,7 @@ impl Mechanism for EncryptedChallenge {
             if let Err(refusal) = super::check_time(cx, &stamp) {
                 return Step::Refused(refusal);
             }
-            let answer = armor.key.kdc_challenge(&long_term);
+            let answer = armor.key.kdc_challenge(long_term);
             return Step::Done {
                 factors: Factors::LONG_TERM_KEY,
                 proof: sealed.cipher.0,
