@@ -71,13 +71,32 @@ pub struct Name(Box<str>);
 
 const BETWEEN: char = '\0';
 
+fn has_control_character(text: &str) -> bool {
+    // Those of ASCII at a glance; the others are two octets long, the first of them never ASCII.
+    text.bytes().any(|octet| octet < b' ' || octet == 0x7f) || (!text.is_ascii() && text.chars().any(char::is_control))
+}
+
 impl Name {
     /// From components as they are, unescaped.
     ///
     /// # Errors
     /// [`NameError`] when there is none, one has a control character, or all together are too long.
     pub fn new<C: AsRef<str>>(components: impl IntoIterator<Item = C>) -> Result<Self, NameError> {
-        let (mut joined, mut count, mut octets) = (String::new(), 0, 0);
+        // Room for most names.
+        Self::join(String::with_capacity(64), components)
+    }
+
+    /// As [`Name::new`], for components that are at hand: the name takes no more memory than it needs, at once.
+    pub(crate) fn of<'c>(components: impl Iterator<Item = &'c str> + Clone) -> Result<Self, NameError> {
+        let octets: usize = components.clone().map(|component| component.len() + 1).sum();
+        if octets > MAX_NAME_OCTETS {
+            return Err(NameError::TooLong);
+        }
+        Self::join(String::with_capacity(octets.saturating_sub(1)), components)
+    }
+
+    fn join<C: AsRef<str>>(mut joined: String, components: impl IntoIterator<Item = C>) -> Result<Self, NameError> {
+        let (mut count, mut octets) = (0, 0);
         for component in components {
             let component = component.as_ref();
             count += 1;
@@ -85,7 +104,7 @@ impl Name {
             if count > MAX_COMPONENTS || octets > MAX_NAME_OCTETS {
                 return Err(NameError::TooLong);
             }
-            if component.chars().any(char::is_control) {
+            if has_control_character(component) {
                 return Err(NameError::ControlCharacter);
             }
             if count > 1 {
@@ -93,7 +112,7 @@ impl Name {
             }
             joined.push_str(component);
         }
-        // Nothing but what stands between empty components.
+        // None, or empty ones only.
         if octets == count {
             return Err(NameError::Empty);
         }
@@ -199,7 +218,7 @@ impl Realm {
         if text.len() > MAX_NAME_OCTETS {
             return Err(NameError::TooLong);
         }
-        if text.chars().any(char::is_control) {
+        if has_control_character(text) {
             return Err(NameError::ControlCharacter);
         }
         Ok(Self(text.into()))
@@ -335,6 +354,9 @@ as_text!(Principal, |text| Principal::parse(text, None));
 
 fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str, component: bool) -> fmt::Result {
     use fmt::Write as _;
+    if !text.bytes().any(|octet| matches!(octet, b'\\' | b'@' | b'/')) {
+        return f.write_str(text);
+    }
     for c in text.chars() {
         if matches!(c, '\\' | '@') || (component && c == '/') {
             f.write_char('\\')?;

@@ -126,15 +126,16 @@ impl fmt::Display for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
-/// Decodes exactly one value from `octets`, within [`MAX_MESSAGE`], [`MAX_DEPTH`] and [`MAX_VALUES`].
+/// Decodes exactly one value from `octets`, within [`MAX_MESSAGE`], [`MAX_DEPTH`] and [`MAX_VALUES`]. What the value holds
+/// undecoded ([`Any`], octet strings) is looked at when it is decoded itself.
 ///
 /// # Errors
 /// [`DecodeError`] says what is wrong; nothing of the message is in it.
 pub fn decode<T: Message>(octets: &[u8]) -> Result<T, DecodeError> {
-    check_limits(octets, Tagging::Explicit)?;
     if let Some(value) = T::read(octets) {
         return Ok(value);
     }
+    check_limits(octets, Tagging::Explicit)?;
     rasn::der::decode(octets).map_err(|e| DecodeError::Type(e.kind.to_string()))
 }
 
@@ -159,7 +160,7 @@ pub fn encode<T: Message>(value: &T) -> Vec<u8> {
 
 /// What can be decoded and encoded: the types of this module, and lists of some of them.
 pub trait Message: rasn::Decode + rasn::Encode {
-    /// Reads octets that [`decode`] has walked. `None`: the codec shall read them, or say what is wrong.
+    /// Reads octets that are simple enough to need no limits. `None`: the codec shall read them, or say what is wrong.
     #[doc(hidden)]
     #[must_use]
     fn read(_octets: &[u8]) -> Option<Self> {
@@ -180,7 +181,7 @@ impl<T: der::Der + rasn::Decode + rasn::Encode> Message for T {
     }
 
     fn write(&self) -> Option<Vec<u8>> {
-        Some(der::write(self))
+        der::write(self)
     }
 }
 

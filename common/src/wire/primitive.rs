@@ -9,7 +9,7 @@ use crate::flags::{ApOptions, FastOptions, KdcOptions, OtpFlags, S4uOptions, Tic
 use crate::time::KerberosTime;
 
 /// `KerberosString ::= GeneralString (IA5String)` (RFC 4120 §5.2.1): in practice UTF-8, and from a hostile peer any octets.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct KerberosString(SmallVec<[u8; SHORT]>);
 
 /// Most realms, and most components of names, are no longer; those cost no allocation.
@@ -39,6 +39,13 @@ impl KerberosString {
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         core::str::from_utf8(&self.0).ok()
+    }
+}
+
+impl Clone for KerberosString {
+    fn clone(&self) -> Self {
+        // Octets are copied as a whole; elements would be one by one.
+        Self(SmallVec::from_slice(&self.0))
     }
 }
 

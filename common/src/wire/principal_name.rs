@@ -48,7 +48,7 @@ impl PrincipalName {
         if self.name_string.iter().any(|part| part.as_str().is_none()) {
             return Err(NameError::NotUtf8);
         }
-        Name::new(self.name_string.iter().filter_map(KerberosString::as_str))
+        Name::of(self.name_string.iter().filter_map(KerberosString::as_str))
     }
 }
 

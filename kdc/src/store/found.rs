@@ -1,5 +1,6 @@
 //! The records that were looked up in one handle of a view, for as long as it lives.
 
+use core::hash::{Hash as _, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -27,7 +28,7 @@ pub(super) struct Found {
     at_hand: Option<AtHand>,
 }
 
-/// Records by the hash of the name that they were found by: each in the one place that its hash gives it, if that is free.
+/// Records by a hash of the name that they were found by: each in the one place that its hash gives it, if that is free.
 struct AtHand {
     places: Box<[HashedPlace]>,
     /// How many found their place taken.
@@ -46,17 +47,20 @@ impl Found {
         }
     }
 
-    /// The record with this name or alias, if it was found by that hash before.
-    pub(super) fn at_hand(&self, hash: u64, name: &Name) -> Option<&Arc<PrincipalRecord>> {
-        let (found, record) = self.at_hand.as_ref()?.place(hash)?.get()?;
+    /// The record with this name or alias, if it was found by that before.
+    pub(super) fn at_hand(&self, name: &Name) -> Option<&Arc<PrincipalRecord>> {
+        let at_hand = self.at_hand.as_ref()?;
+        let hash = quick_hash(name);
+        let (found, record) = at_hand.place(hash)?.get()?;
         (*found == hash && (record.name == *name || record.aliases.contains(name))).then_some(record)
     }
 
-    /// Keeps a record that was found by the hash of its name, at hand if there is a place.
-    pub(super) fn keep_at_hand(&self, hash: u64, record: Arc<PrincipalRecord>) -> Option<&Arc<PrincipalRecord>> {
+    /// Keeps a record that was found by this name or alias, at hand if there is a place.
+    pub(super) fn keep_at_hand(&self, name: &Name, record: Arc<PrincipalRecord>) -> Option<&Arc<PrincipalRecord>> {
         let Some(at_hand) = &self.at_hand else {
             return self.keep(record);
         };
+        let hash = quick_hash(name);
         let (found, kept) = at_hand.place(hash)?.get_or_init(|| (hash, Arc::clone(&record)));
         if *found == hash && Arc::ptr_eq(kept, &record) {
             return Some(kept);
@@ -122,6 +126,34 @@ impl AtHand {
     }
 }
 
+/// Quick, and not keyed: only names that somebody has get a place, and one that is taken costs the other no more than being
+/// looked up.
+fn quick_hash(name: &Name) -> u64 {
+    let mut hasher = QuickHasher::default();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[derive(Default)]
+struct QuickHasher(u64);
+
+impl Hasher for QuickHasher {
+    fn write(&mut self, octets: &[u8]) {
+        for chunk in octets.chunks(8) {
+            let mut word = [0; 8];
+            for (to, from) in word.iter_mut().zip(chunk) {
+                *to = *from;
+            }
+            self.0 = (self.0 ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            self.0 ^= self.0 >> 32;
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// In which level the place with this number is, and where in it.
 const fn level(number: usize) -> (usize, usize) {
     let level = (number / FIRST + 1).ilog2() as usize;
@@ -147,29 +179,39 @@ mod tests {
     #[test]
     fn what_is_at_hand_stays_until_it_is_forgotten_or_in_the_way() {
         let mut found = Found::lasting();
-        let record = |n| Arc::new(principal(n, "alice"));
-        let name = record(0).name.clone();
-        let other = principal(0, "bob").name;
-        found.keep_at_hand(5, record(0)).unwrap();
-        assert!(found.at_hand(5, &name).is_some());
-        assert!(found.at_hand(6, &name).is_none());
-        assert!(found.at_hand(5, &other).is_none(), "another's name of the same hash");
+        let record = |n: usize| Arc::new(principal(n as u64, &format!("user{n}")));
+        let keep = |found: &Found, n| {
+            let record = record(n);
+            assert_eq!(
+                found.keep_at_hand(&record.name, Arc::clone(&record)).unwrap().id,
+                record.id
+            );
+        };
+        let is_at_hand = |found: &Found, n| {
+            let at_hand = found.at_hand(&record(n).name);
+            at_hand.inspect(|found| assert_eq!(found.id, record(n).id)).is_some()
+        };
+        assert!(!is_at_hand(&found, 0));
+        keep(&found, 0);
+        assert!(is_at_hand(&found, 0) && !is_at_hand(&found, 1));
         found.end_of_request();
-        assert_eq!(found.at_hand(5, &name).unwrap().id, record(0).id);
-        // Of the same place, each is found once, and then the place is for those who come now.
-        for n in 1..=AT_HAND as u64 {
-            let hash = 5 + n * AT_HAND as u64;
-            assert_eq!(found.keep_at_hand(hash, record(n)).unwrap().id, record(n).id);
-            assert!(found.at_hand(hash, &name).is_none());
+        assert!(is_at_hand(&found, 0));
+        // As many as there are places: each is found, some come late, and those who came first keep theirs for a while.
+        for n in 1..AT_HAND {
+            keep(&found, n);
             found.end_of_request();
         }
-        assert!(found.at_hand(5, &name).is_some());
-        found.keep_at_hand(5 + AT_HAND as u64, record(1)).unwrap();
-        found.end_of_request();
-        assert!(found.at_hand(5, &name).is_none());
-        found.keep_at_hand(5, record(0)).unwrap();
+        assert!(is_at_hand(&found, 0));
+        let kept = (0..AT_HAND).filter(|n| is_at_hand(&found, *n)).count();
+        assert!((AT_HAND / 2..AT_HAND).contains(&kept), "{kept}");
+        for n in 1..=4 * AT_HAND {
+            keep(&found, n);
+            found.end_of_request();
+        }
+        assert!(!is_at_hand(&found, 0), "its place is for those who come now");
+        keep(&found, 0);
         found.forget();
-        assert!(found.at_hand(5, &name).is_none());
+        assert!(!is_at_hand(&found, 0));
     }
 
     #[test]

@@ -64,13 +64,11 @@ impl View {
     /// The principal that has this name or alias.
     #[must_use]
     pub fn find(&self, name: &Name) -> Option<&Arc<PrincipalRecord>> {
-        let octets = encoding::name_octets(name);
-        let hash = self.state.names.hash_one(octets.as_slice());
-        if let Some(record) = self.found.at_hand(hash, name) {
+        if let Some(record) = self.found.at_hand(name) {
             return Some(record);
         }
-        let record = self.state.unpacked(self.state.find_hashed(hash, &octets)?)?;
-        self.found.keep_at_hand(hash, record)
+        let packed = self.state.find(&encoding::name_octets(name))?;
+        self.found.keep_at_hand(name, self.state.unpacked(packed)?)
     }
 
     /// The principal with this id.

@@ -11,9 +11,18 @@ use super::super::{
     KrbFastReq, KrbFastResponse, Kvno, LastReqEntry, Microseconds, Octets, PaData, PaEncTsEnc, PaFxFastReply,
     PaFxFastRequest, PrincipalName, TgsRep, TgsReq, Ticket, TransitedEncoding, UInt32, VerifierMac,
 };
-use super::{Der, Field as _, Reader, SEQUENCE, put_header, with_header};
+use super::{Der, Field as _, Reader, SEQUENCE, Writer, with_header};
 use crate::flags::{ApOptions, FastOptions, KdcOptions, TicketFlags};
 use crate::time::KerberosTime;
+
+// Writes fields, the last one first.
+macro_rules! put_backwards {
+    ($value:ident, $out:ident,) => {};
+    ($value:ident, $out:ident, $number:literal $field:ident $(, $($later:tt)*)?) => {
+        put_backwards!($value, $out, $($($later)*)?);
+        $value.$field.put_field(0xa0 | $number, $out);
+    };
+}
 
 // The fields of a SEQUENCE, each with the number of its explicit tag; before the name, the tag around the SEQUENCE if there
 // is one.
@@ -26,8 +35,8 @@ macro_rules! sequence {
                 0 $(+ self.$field.field_length())+
             }
 
-            fn put(&self, out: &mut Vec<u8>) {
-                $(self.$field.put_field(0xa0 | $number, out);)+
+            fn put(&self, out: &mut Writer<'_>) {
+                put_backwards!(self, out, $($number $field),+);
             }
 
             fn get(content: &[u8]) -> Option<Self> {
@@ -45,9 +54,10 @@ macro_rules! sequence {
                 with_header(0 $(+ self.$field.field_length())+)
             }
 
-            fn put(&self, out: &mut Vec<u8>) {
-                put_header(SEQUENCE, 0 $(+ self.$field.field_length())+, out);
-                $(self.$field.put_field(0xa0 | $number, out);)+
+            fn put(&self, out: &mut Writer<'_>) {
+                let after = out.left();
+                put_backwards!(self, out, $($number $field),+);
+                out.put_header(SEQUENCE, after - out.left());
             }
 
             fn get(content: &[u8]) -> Option<Self> {
@@ -71,7 +81,7 @@ macro_rules! under_a_tag {
                 inner.whole_length()
             }
 
-            fn put(&self, out: &mut Vec<u8>) {
+            fn put(&self, out: &mut Writer<'_>) {
                 let Self $(:: $variant)? (inner) = self;
                 inner.put_whole(out);
             }
@@ -150,9 +160,9 @@ macro_rules! octets {
             }
 
             #[inline]
-            fn put(&self, out: &mut Vec<u8>) {
+            fn put(&self, out: &mut Writer<'_>) {
                 let $value = self;
-                out.extend_from_slice(&$write);
+                out.put(&$write);
             }
 
             #[inline]
@@ -180,10 +190,10 @@ macro_rules! fixed {
             }
 
             #[inline]
-            fn put(&self, out: &mut Vec<u8>) {
+            fn put(&self, out: &mut Writer<'_>) {
                 let $value = self;
                 let octets: [u8; $length] = $write;
-                out.extend_from_slice(&octets);
+                out.put(&octets);
             }
 
             #[inline]
@@ -215,11 +225,12 @@ macro_rules! integer {
             }
 
             #[inline]
-            fn put(&self, out: &mut Vec<u8>) {
+            fn put(&self, out: &mut Writer<'_>) {
                 let $value = self;
                 let number: i64 = $write;
                 let octets = number.to_be_bytes();
-                out.extend(octets.iter().skip(octets.len() - integer_length(number)));
+                let leading = octets.len() - integer_length(number);
+                out.put(octets.get(leading..).unwrap_or_default());
             }
 
             #[inline]
@@ -265,8 +276,8 @@ impl Der for Any {
         self.as_bytes().len()
     }
 
-    fn put(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.as_bytes());
+    fn put(&self, out: &mut Writer<'_>) {
+        out.put(self.as_bytes());
     }
 
     fn get(content: &[u8]) -> Option<Self> {
@@ -277,7 +288,7 @@ impl Der for Any {
         self.length()
     }
 
-    fn put_whole(&self, out: &mut Vec<u8>) {
+    fn put_whole(&self, out: &mut Writer<'_>) {
         self.put(out);
     }
 

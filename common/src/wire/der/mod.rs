@@ -1,8 +1,9 @@
-//! A short way through DER for the messages of a login: a writer that allocates once, and a reader that is stricter than the
-//! codec.
+//! A short way through DER for the messages of a login: a writer that allocates once and writes from the end to the beginning,
+//! so that every length is known when its turn comes; and a reader that is stricter than the codec.
 //!
-//! The codec stays the judge. What the reader does not take (lengths that are not the shortest, more than 64 KiB, all that is
-//! wrong) it leaves to the codec, which may take it all the same or says what is wrong; and tests hold both against it.
+//! The codec stays the judge. What the reader does not take (lengths that are not the shortest, more than 64 KiB, long lists,
+//! all that is wrong) it leaves to the codec, which may take it all the same or says what is wrong; and tests hold both
+//! against it.
 
 mod messages;
 
@@ -15,7 +16,7 @@ pub(super) trait Der: Sized {
     fn length(&self) -> usize;
 
     /// Writes the content.
-    fn put(&self, out: &mut Vec<u8>);
+    fn put(&self, out: &mut Writer<'_>);
 
     /// Reads the content, all of it. `None`: this is for the codec.
     fn get(content: &[u8]) -> Option<Self>;
@@ -28,9 +29,10 @@ pub(super) trait Der: Sized {
 
     /// Writes it with tag and length.
     #[inline]
-    fn put_whole(&self, out: &mut Vec<u8>) {
-        put_header(Self::TAG, self.length(), out);
+    fn put_whole(&self, out: &mut Writer<'_>) {
+        let after = out.left();
         self.put(out);
+        out.put_header(Self::TAG, after - out.left());
     }
 
     /// Reads it with tag and length.
@@ -47,17 +49,70 @@ pub(super) fn read<T: Der>(octets: &[u8]) -> Option<T> {
 }
 
 /// A value's octets. Of the size that they need from the beginning: keys among them are not left behind in a buffer that was
-/// too small.
-pub(super) fn write<T: Der>(value: &T) -> Vec<u8> {
-    let mut out = Vec::with_capacity(value.whole_length());
-    value.put_whole(&mut out);
-    out
+/// too small. `None`: that was not their size.
+pub(super) fn write<T: Der>(value: &T) -> Option<Vec<u8>> {
+    let mut out = vec![0; value.whole_length()];
+    let mut writer = Writer {
+        free: &mut out,
+        short: false,
+    };
+    value.put_whole(&mut writer);
+    let fits = !writer.short && writer.left() == 0;
+    fits.then_some(out)
+}
+
+/// What is left to write into, filled from its end.
+pub(super) struct Writer<'b> {
+    free: &'b mut [u8],
+    short: bool,
+}
+
+impl Writer<'_> {
+    /// How many octets are not written yet.
+    #[inline]
+    const fn left(&self) -> usize {
+        self.free.len()
+    }
+
+    /// Writes octets before those that are there.
+    #[inline]
+    fn put(&mut self, octets: &[u8]) {
+        let free = core::mem::take(&mut self.free);
+        match free.len().checked_sub(octets.len()) {
+            Some(start) => {
+                let (free, place) = free.split_at_mut(start);
+                place.copy_from_slice(octets);
+                self.free = free;
+            }
+            None => self.short = true,
+        }
+    }
+
+    /// Writes tag and length before the content.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "each octet by itself is what is wanted")]
+    fn put_header(&mut self, tag: u8, length: usize) {
+        let (a, b, c, d) = (
+            (length >> 24) as u8,
+            (length >> 16) as u8,
+            (length >> 8) as u8,
+            length as u8,
+        );
+        match length {
+            0..0x80 => self.put(&[tag, d]),
+            0x80..0x100 => self.put(&[tag, 0x81, d]),
+            0x100..0x1_0000 => self.put(&[tag, 0x82, c, d]),
+            0x1_0000..0x100_0000 => self.put(&[tag, 0x83, b, c, d]),
+            // What is larger than 4 GiB is no message.
+            _ => self.put(&[tag, 0x84, a, b, c, d]),
+        }
+    }
 }
 
 /// What stands in a sequence under an explicit tag: a value, or perhaps one.
 trait Field: Sized {
     fn field_length(&self) -> usize;
-    fn put_field(&self, tag: u8, out: &mut Vec<u8>);
+    fn put_field(&self, tag: u8, out: &mut Writer<'_>);
     fn get_field(tag: u8, from: &mut Reader<'_>) -> Option<Self>;
 }
 
@@ -68,9 +123,10 @@ impl<T: Der> Field for T {
     }
 
     #[inline]
-    fn put_field(&self, tag: u8, out: &mut Vec<u8>) {
-        put_header(tag, self.whole_length(), out);
+    fn put_field(&self, tag: u8, out: &mut Writer<'_>) {
+        let after = out.left();
         self.put_whole(out);
+        out.put_header(tag, after - out.left());
     }
 
     #[inline]
@@ -86,7 +142,7 @@ impl<T: Der> Field for Option<T> {
     }
 
     #[inline]
-    fn put_field(&self, tag: u8, out: &mut Vec<u8>) {
+    fn put_field(&self, tag: u8, out: &mut Writer<'_>) {
         if let Some(value) = self {
             value.put_field(tag, out);
         }
@@ -110,8 +166,8 @@ impl<T: Der> Der for Vec<T> {
         self.iter().map(Der::whole_length).sum()
     }
 
-    fn put(&self, out: &mut Vec<u8>) {
-        for element in self {
+    fn put(&self, out: &mut Writer<'_>) {
+        for element in self.iter().rev() {
             element.put_whole(out);
         }
     }
@@ -120,6 +176,9 @@ impl<T: Der> Der for Vec<T> {
         let mut reader = Reader(content);
         let mut elements = Self::new();
         while !reader.is_empty() {
+            if elements.len() == MOST_ELEMENTS {
+                return None;
+            }
             elements.push(T::get_whole(&mut reader)?);
         }
         Some(elements)
@@ -127,6 +186,8 @@ impl<T: Der> Der for Vec<T> {
 }
 
 const SEQUENCE: u8 = 0x30;
+/// Longer lists are for the codec, and for the limits that it is kept within.
+const MOST_ELEMENTS: usize = 64;
 
 /// What is left to read.
 pub(super) struct Reader<'a>(&'a [u8]);
@@ -167,23 +228,4 @@ const fn with_header(length: usize) -> usize {
             0x1_0000..0x100_0000 => 5,
             _ => 6,
         }
-}
-
-#[inline]
-#[allow(clippy::cast_possible_truncation, reason = "each octet by itself is what is wanted")]
-fn put_header(tag: u8, length: usize, out: &mut Vec<u8>) {
-    let (a, b, c, d) = (
-        (length >> 24) as u8,
-        (length >> 16) as u8,
-        (length >> 8) as u8,
-        length as u8,
-    );
-    match length {
-        0..0x80 => out.extend_from_slice(&[tag, d]),
-        0x80..0x100 => out.extend_from_slice(&[tag, 0x81, d]),
-        0x100..0x1_0000 => out.extend_from_slice(&[tag, 0x82, c, d]),
-        0x1_0000..0x100_0000 => out.extend_from_slice(&[tag, 0x83, b, c, d]),
-        // What is larger than 4 GiB is no message.
-        _ => out.extend_from_slice(&[tag, 0x84, a, b, c, d]),
-    }
 }
