@@ -72,16 +72,31 @@ impl Name {
     /// [`NameError`] when there is none, one has a control character, or all together are too long.
     pub fn new<C: AsRef<str>>(components: impl IntoIterator<Item = C>) -> Result<Self, NameError> {
         let parts: Box<[Box<str>]> = components.into_iter().map(|c| c.as_ref().into()).collect();
-        if parts.len() > MAX_COMPONENTS || parts.iter().map(|c| c.len() + 1).sum::<usize>() > MAX_NAME_OCTETS {
-            return Err(NameError::TooLong);
-        }
-        if parts.iter().all(|c| c.is_empty()) {
-            return Err(NameError::Empty);
-        }
-        if parts.iter().any(|c| c.chars().any(char::is_control)) {
-            return Err(NameError::ControlCharacter);
-        }
+        Self::check(parts.iter().map(AsRef::as_ref))?;
         Ok(Self(parts))
+    }
+
+    /// Whether these components are a name, as [`Name::new`] would take it.
+    ///
+    /// # Errors
+    /// As [`Name::new`].
+    pub fn check<'a>(components: impl IntoIterator<Item = &'a str>) -> Result<(), NameError> {
+        let (mut count, mut octets, mut empty, mut controls) = (0, 0, true, false);
+        for component in components {
+            count += 1;
+            octets += component.len() + 1;
+            empty &= component.is_empty();
+            controls |= component.chars().any(char::is_control);
+        }
+        if count > MAX_COMPONENTS || octets > MAX_NAME_OCTETS {
+            Err(NameError::TooLong)
+        } else if empty {
+            Err(NameError::Empty)
+        } else if controls {
+            Err(NameError::ControlCharacter)
+        } else {
+            Ok(())
+        }
     }
 
     /// `krbtgt/REALM`: the ticket-granting service of `realm`.
