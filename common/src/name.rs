@@ -3,6 +3,8 @@
 use core::fmt;
 use core::str::FromStr;
 
+use smallvec::SmallVec;
+
 /// The most components that a name may have.
 pub const MAX_COMPONENTS: usize = 16;
 /// The most octets that a name, with its realm, may have once written out.
@@ -82,41 +84,45 @@ impl Name {
     /// # Errors
     /// [`NameError`] when there is none, one has a control character, or all together are too long.
     pub fn new<C: AsRef<str>>(components: impl IntoIterator<Item = C>) -> Result<Self, NameError> {
-        // Room for most names.
-        Self::join(String::with_capacity(64), components)
+        let parts: SmallVec<[C; 4]> = components.into_iter().collect();
+        Self::of(parts.iter().map(AsRef::as_ref))
     }
 
     /// As [`Name::new`], for components that are at hand: the name takes no more memory than it needs, at once.
     pub(crate) fn of<'c>(components: impl Iterator<Item = &'c str> + Clone) -> Result<Self, NameError> {
+        Self::check(components.clone())?;
         let octets: usize = components.clone().map(|component| component.len() + 1).sum();
-        if octets > MAX_NAME_OCTETS {
-            return Err(NameError::TooLong);
-        }
-        Self::join(String::with_capacity(octets.saturating_sub(1)), components)
-    }
-
-    fn join<C: AsRef<str>>(mut joined: String, components: impl IntoIterator<Item = C>) -> Result<Self, NameError> {
-        let (mut count, mut octets) = (0, 0);
-        for component in components {
-            let component = component.as_ref();
-            count += 1;
-            octets += component.len() + 1;
-            if count > MAX_COMPONENTS || octets > MAX_NAME_OCTETS {
-                return Err(NameError::TooLong);
-            }
-            if has_control_character(component) {
-                return Err(NameError::ControlCharacter);
-            }
-            if count > 1 {
+        let mut joined = String::with_capacity(octets.saturating_sub(1));
+        for (at, component) in components.enumerate() {
+            if at > 0 {
                 joined.push(BETWEEN);
             }
             joined.push_str(component);
         }
-        // None, or empty ones only.
-        if octets == count {
-            return Err(NameError::Empty);
-        }
         Ok(Self(joined.into()))
+    }
+
+    /// Whether these components are a name, as [`Name::new`] would take it.
+    ///
+    /// # Errors
+    /// As [`Name::new`].
+    pub fn check<'a>(components: impl IntoIterator<Item = &'a str>) -> Result<(), NameError> {
+        let (mut count, mut octets, mut empty, mut controls) = (0, 0, true, false);
+        for component in components {
+            count += 1;
+            octets += component.len() + 1;
+            empty &= component.is_empty();
+            controls |= has_control_character(component);
+        }
+        if count > MAX_COMPONENTS || octets > MAX_NAME_OCTETS {
+            Err(NameError::TooLong)
+        } else if empty {
+            Err(NameError::Empty)
+        } else if controls {
+            Err(NameError::ControlCharacter)
+        } else {
+            Ok(())
+        }
     }
 
     /// `krbtgt/REALM`: the ticket-granting service of `realm`.

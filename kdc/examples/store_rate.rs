@@ -50,9 +50,9 @@ fn main() {
     });
     println!("resident: {} MB", resident() >> 10);
     timed("close", || drop(store));
-    timed("start from the index", || drop(open(&state)));
+    timed("start", || drop(open(&state)));
     std::fs::remove_dir_all(state.join("index")).unwrap();
-    let store = timed("start from snapshot and journal", || open(&state));
+    let store = timed("start without an index", || open(&state));
     println!(
         "resident: {} MB for {} principals",
         resident() >> 10,

@@ -98,10 +98,10 @@ fn master_keys(realm: &Realm) -> Vec<u32> {
 /// The master keys that something is sealed under, as `kdc verify` says.
 fn in_use(realm: &Realm) -> Vec<u32> {
     let finished = realm.kdc("verify").run();
-    // A kill may have come while the index was written, which the next start repairs; all else has to be whole.
+    // A kill may have come while the index was written; all else has to be whole.
     let mut wrong = finished.stderr.lines().filter(|line| line.starts_with("error: "));
     assert!(
-        wrong.all(|line| line.ends_with("the next start makes it anew")),
+        wrong.all(|line| line.ends_with("kdc rebuild makes it anew")),
         "{finished}"
     );
     let said = finished.stdout;

@@ -11,13 +11,13 @@ use zeroize::Zeroizing;
 
 use super::error::{OpenError, io_error};
 use super::head::Identity;
-use super::index::{Index, LoadedIndex};
+use super::index::Index;
 use super::indexer::Indexer;
 use super::journal::{Disk, FileSystem, Journal, Settings};
 use super::key_file::{KeyFile, MasterKeyError};
 use super::notice::{Notice, Report};
 use super::published::Published;
-use super::recovery::{self, Expected, Recovered};
+use super::recovery::{self, Expected, IndexUse, Recovered};
 use super::rollover::{MasterKeys, Resumed, Rollover, RolloverError};
 use super::segment_file::SegmentFile;
 use super::snapshotter::{Schedule, Snapshotter};
@@ -245,7 +245,6 @@ fn resume(disk: Box<dyn Disk>, state: &StateDir, options: &Options) -> Result<Pa
         key_path: key_file.path(),
         until: None,
     };
-    let index = Index::open(&state.index(), &keyring);
     let Recovered {
         view,
         identity,
@@ -254,7 +253,7 @@ fn resume(disk: Box<dyn Disk>, state: &StateDir, options: &Options) -> Result<Pa
         changed,
         notices,
         torn_octets,
-    } = recovery::recover(&expected, Some(index))?;
+    } = recovery::recover(&expected, IndexUse::AsNeeded)?;
     // From here on it is known that the database is whole, and may be changed.
     for notice in notices {
         if let Notice::SnapshotDamaged { file, .. } = &notice {
@@ -281,7 +280,7 @@ fn resume(disk: Box<dyn Disk>, state: &StateDir, options: &Options) -> Result<Pa
         journal,
         identity,
         view,
-        index: index.map(|LoadedIndex { index, .. }| index),
+        index,
         unindexed: changed,
     })
 }

@@ -95,12 +95,6 @@ pub(super) fn put_record(out: &mut Vec<u8>, record: &PrincipalRecord) {
 
 /// Reads a record that has this revision.
 pub(super) fn read_record(octets: &[u8], revision: u64) -> Result<PrincipalRecord, DecodeError> {
-    let mut reader = Reader::new(octets);
-    let version = reader.octet()?;
-    if version != RECORD_VERSION {
-        return Err(DecodeError::Newer("record version", version.into()));
-    }
-    let (mut id, mut name, mut created, mut changed) = (None, None, None, None);
     let mut record = PrincipalRecord {
         id: PrincipalId([0; 16]),
         revision,
@@ -117,32 +111,104 @@ pub(super) fn read_record(octets: &[u8], revision: u64) -> Result<PrincipalRecor
         changed_by: String::new(),
         keys_changed: None,
     };
+    record.id = read_fields(octets, |field| {
+        match field {
+            Field::Name(name) => record.name = name_of(name)?,
+            Field::Alias(alias) => record.aliases.push(name_of(alias)?),
+            Field::Key(key) => record.keys.push(key.to_stored()),
+            Field::Attributes(attributes) => record.attributes = attributes,
+            Field::Expires(time) => record.expires = Some(time),
+            Field::PasswordExpires(time) => record.password_expires = Some(time),
+            Field::MaxLife(life) => record.max_life = Some(life),
+            Field::MaxRenew(life) => record.max_renew = Some(life),
+            Field::Created(time) => record.created = time,
+            Field::Changed(time) => record.changed = time,
+            Field::ChangedBy(who) => record.changed_by = who.to_owned(),
+            Field::KeysChanged(time) => record.keys_changed = Some(time),
+        }
+        Ok(())
+    })?;
+    Ok(record)
+}
+
+/// Whose record it is, if [`read_record`] can read it, and to `see_master` which master key each of its keys is sealed
+/// under. Nothing is made of it: a start looks at every record there is.
+pub(super) fn check_record(octets: &[u8], mut see_master: impl FnMut(u32)) -> Result<PrincipalId, DecodeError> {
+    read_fields(octets, |field| {
+        if let Field::Key(key) = field {
+            see_master(key.master);
+        }
+        Ok(())
+    })
+}
+
+/// A field of a record, where it is written down. What it may not be, it is not.
+enum Field<'a> {
+    Name(&'a [u8]),
+    Alias(&'a [u8]),
+    Key(KeyField<'a>),
+    Attributes(Attributes),
+    Expires(KerberosTime),
+    PasswordExpires(KerberosTime),
+    MaxLife(Duration),
+    MaxRenew(Duration),
+    Created(KerberosTime),
+    Changed(KerberosTime),
+    ChangedBy(&'a str),
+    KeysChanged(KerberosTime),
+}
+
+/// Shows all fields of a record but its id, which it gives.
+fn read_fields<'a>(
+    octets: &'a [u8],
+    mut see: impl FnMut(Field<'a>) -> Result<(), DecodeError>,
+) -> Result<PrincipalId, DecodeError> {
+    let mut reader = Reader::new(octets);
+    let version = reader.octet()?;
+    if version != RECORD_VERSION {
+        return Err(DecodeError::Newer("record version", version.into()));
+    }
+    let (mut id, mut name, mut created, mut changed) = (None, false, false, false);
     while !reader.is_empty() {
         let tag = reader.octet()?;
         let mut value = Reader::new(reader.octets()?);
-        match tag {
-            tag::ID => id = Some(PrincipalId(value.array()?)),
-            tag::NAME => name = Some(read_name(&mut value)?),
-            tag::ALIAS => record.aliases.push(read_name(&mut value)?),
-            tag::KEY => record.keys.push(read_key(&mut value)?),
-            tag::ATTRIBUTES => record.attributes = read_attributes(&mut value)?,
-            tag::EXPIRES => record.expires = Some(KerberosTime(value.signed()?)),
-            tag::PASSWORD_EXPIRES => record.password_expires = Some(KerberosTime(value.signed()?)),
-            tag::MAX_LIFE => record.max_life = Some(read_duration(&mut value)?),
-            tag::MAX_RENEW => record.max_renew = Some(read_duration(&mut value)?),
-            tag::CREATED => created = Some(KerberosTime(value.signed()?)),
-            tag::CHANGED => changed = Some(KerberosTime(value.signed()?)),
-            tag::CHANGED_BY => record.changed_by = read_rest_as_text(&mut value)?,
-            tag::KEYS_CHANGED => record.keys_changed = Some(KerberosTime(value.signed()?)),
+        let field = match tag {
+            tag::ID => {
+                id = Some(PrincipalId(value.array()?));
+                value.finish()?;
+                continue;
+            }
+            tag::NAME => Field::Name(take_name(&mut value)?),
+            tag::ALIAS => Field::Alias(take_name(&mut value)?),
+            tag::KEY => Field::Key(read_key(&mut value)?),
+            tag::ATTRIBUTES => Field::Attributes(read_attributes(&mut value)?),
+            tag::EXPIRES => Field::Expires(KerberosTime(value.signed()?)),
+            tag::PASSWORD_EXPIRES => Field::PasswordExpires(KerberosTime(value.signed()?)),
+            tag::MAX_LIFE => Field::MaxLife(read_duration(&mut value)?),
+            tag::MAX_RENEW => Field::MaxRenew(read_duration(&mut value)?),
+            tag::CREATED => Field::Created(KerberosTime(value.signed()?)),
+            tag::CHANGED => Field::Changed(KerberosTime(value.signed()?)),
+            tag::CHANGED_BY => Field::ChangedBy(read_rest_as_text(&mut value)?),
+            tag::KEYS_CHANGED => Field::KeysChanged(KerberosTime(value.signed()?)),
             unknown => return Err(DecodeError::Newer("record field", unknown.into())),
-        }
+        };
         value.finish()?;
+        name |= tag == tag::NAME;
+        created |= tag == tag::CREATED;
+        changed |= tag == tag::CHANGED;
+        see(field)?;
     }
-    record.id = id.ok_or(DecodeError::Malformed("a record without an id"))?;
-    record.name = name.ok_or(DecodeError::Malformed("a record without a name"))?;
-    record.created = created.ok_or(DecodeError::Malformed("a record without its time of making"))?;
-    record.changed = changed.ok_or(DecodeError::Malformed("a record without its time of change"))?;
-    Ok(record)
+    let id = id.ok_or(DecodeError::Malformed("a record without an id"))?;
+    for (there, without) in [
+        (name, "a record without a name"),
+        (created, "a record without its time of making"),
+        (changed, "a record without its time of change"),
+    ] {
+        if !there {
+            return Err(DecodeError::Malformed(without));
+        }
+    }
+    Ok(id)
 }
 
 /// The names in a record that can be read, as [`put_name`] writes them: the name first, then the aliases.
@@ -154,7 +220,8 @@ pub(super) fn names_in(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// The numbers of the master keys in a record that can be read.
 pub(super) fn masters_in(octets: &[u8]) -> impl Iterator<Item = u32> {
     let keys = fields(octets).filter(|(tag, _)| *tag == tag::KEY);
-    keys.filter_map(|(_, value)| read_master(&mut Reader::new(value)).ok())
+    keys.filter_map(|(_, value)| read_key(&mut Reader::new(value)).ok())
+        .map(|key| key.master)
 }
 
 /// Tags and values of a record that can be read.
@@ -311,21 +378,32 @@ fn components_in(name: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Reads a name that fills all of `octets`.
 pub(super) fn name_of(octets: &[u8]) -> Result<Name, DecodeError> {
-    read_name(&mut Reader::new(octets))
+    let mut reader = Reader::new(octets);
+    let mut components = Vec::new();
+    while !reader.is_empty() {
+        components.push(reader.text()?);
+    }
+    Name::new(components).map_err(|_| DecodeError::Malformed("a name"))
+}
+
+/// The octets of a name that [`name_of`] can read.
+fn take_name<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
+    let octets = reader.take(reader.len())?;
+    let mut reader = Reader::new(octets);
+    let mut malformed = None;
+    let components = core::iter::from_fn(|| match reader.is_empty() {
+        true => None,
+        false => reader.text().map_err(|why| malformed = Some(why)).ok(),
+    });
+    let checked = Name::check(components).map_err(|_| DecodeError::Malformed("a name"));
+    malformed.map_or(checked, Err)?;
+    Ok(octets)
 }
 
 fn put_name(out: &mut Vec<u8>, name: &Name) {
     for component in name.components() {
         put_octets(out, component.as_bytes());
     }
-}
-
-fn read_name(reader: &mut Reader<'_>) -> Result<Name, DecodeError> {
-    let mut components = Vec::new();
-    while !reader.is_empty() {
-        components.push(reader.text()?);
-    }
-    Name::new(components).map_err(|_| DecodeError::Malformed("a name"))
 }
 
 fn put_key(out: &mut Vec<u8>, key: &StoredKey) {
@@ -351,31 +429,47 @@ fn put_key(out: &mut Vec<u8>, key: &StoredKey) {
     put_octets(out, ciphertext);
 }
 
-fn read_key(reader: &mut Reader<'_>) -> Result<StoredKey, DecodeError> {
+/// A stored key, where it is written down.
+struct KeyField<'a> {
+    kvno: u32,
+    etype: EncType,
+    salt: Option<&'a [u8]>,
+    retired: Option<KerberosTime>,
+    master: u32,
+    nonce: [u8; 12],
+    ciphertext: &'a [u8],
+}
+
+impl KeyField<'_> {
+    fn to_stored(&self) -> StoredKey {
+        StoredKey {
+            kvno: self.kvno,
+            etype: self.etype,
+            salt: self.salt.map(<[u8]>::to_vec),
+            retired: self.retired,
+            sealed: SealedKey {
+                master: self.master,
+                nonce: self.nonce,
+                ciphertext: self.ciphertext.to_vec(),
+                opened: Opened::default(),
+            },
+        }
+    }
+}
+
+fn read_key<'a>(reader: &mut Reader<'a>) -> Result<KeyField<'a>, DecodeError> {
     let kvno = reader.narrow()?;
     let number = reader.signed()?;
     let etype = i32::try_from(number).ok().and_then(EncType::from_number);
-    Ok(StoredKey {
+    Ok(KeyField {
         kvno,
         etype: etype.ok_or(DecodeError::Newer("enctype", number.cast_unsigned()))?,
-        salt: read_option(reader, |reader| reader.octets().map(<[u8]>::to_vec))?,
+        salt: read_option(reader, Reader::octets)?,
         retired: read_option(reader, |reader| reader.signed().map(KerberosTime))?,
-        sealed: SealedKey {
-            master: reader.narrow()?,
-            nonce: reader.array()?,
-            ciphertext: reader.octets()?.to_vec(),
-            opened: Opened::default(),
-        },
+        master: reader.narrow()?,
+        nonce: reader.array()?,
+        ciphertext: reader.octets()?,
     })
-}
-
-/// What master key the key is sealed under, and nothing else of it.
-fn read_master(reader: &mut Reader<'_>) -> Result<u32, DecodeError> {
-    let _kvno = reader.number()?;
-    let _etype = reader.signed()?;
-    let _salt = read_option(reader, Reader::octets)?;
-    let _retired = read_option(reader, Reader::signed)?;
-    reader.narrow()
 }
 
 fn read_attributes(reader: &mut Reader<'_>) -> Result<Attributes, DecodeError> {
@@ -393,9 +487,9 @@ fn read_duration(reader: &mut Reader<'_>) -> Result<Duration, DecodeError> {
     reader.number().map(Duration::from_secs)
 }
 
-fn read_rest_as_text(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
+fn read_rest_as_text<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
     let octets = reader.take(reader.len())?;
-    String::from_utf8(octets.to_vec()).map_err(|_| DecodeError::Malformed("a text that is not UTF-8"))
+    core::str::from_utf8(octets).map_err(|_| DecodeError::Malformed("a text that is not UTF-8"))
 }
 
 #[cfg(test)]
@@ -493,6 +587,7 @@ mod tests {
         #[test]
         fn arbitrary_octets_never_panic(octets: Vec<u8>) {
             let _ = read_record(&octets, 1);
+            let _ = check_record(&octets, |_| {});
             let _ = read_change(&octets);
             let _ = read_batch(&mut Reader::new(&octets));
         }
@@ -502,7 +597,7 @@ mod tests {
             let mut octets = encoded(&full_record());
             let at = at.index(octets.len());
             octets[at] = to;
-            let _ = read_record(&octets, 1);
+            prop_assert_eq!(read_record(&octets, 1).map(|record| record.id), check_record(&octets, |_| {}));
         }
     }
 }

@@ -1,8 +1,10 @@
-//! The index: the realm's principals in sled, as of some change, for a start without reading a snapshot.
+//! The index: the realm's principals in sled, as of some change, for a start without making again what a long journal
+//! holds; and a witness of how far the journal went.
 //!
 //! sled is never asked to be durable or right: what it gives is taken only if all of it fits a count, a digest and a
 //! place in the journal's history, and it is made anew otherwise. It may panic on a damaged file, so it is only touched
-//! where a panic is caught.
+//! where a panic is caught. A start that does not need what is in it reads the meta record only; whoever reads the rest
+//! counts it.
 //!
 //! One tree: `m` holds the meta record, `p` and an id a principal: revision, record and CRC32C over key and value. The
 //! meta record is written with the last principal that it counts, in one batch; while more is being written than one batch
@@ -13,14 +15,14 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{fs, io};
 
 use sled::{Batch, Db, IVec};
 use tessera_common::name::Realm;
 
+use super::fill::{Filler, Lot, fill};
 use super::head::Identity;
 use super::octets::{DecodeError, Reader, put_number, put_octets};
 use super::packed::Packed;
@@ -38,13 +40,28 @@ const BATCH: usize = 4096;
 /// An open index.
 pub(super) struct Index(Db);
 
-/// What was in an index when it was opened.
-pub(super) struct LoadedIndex {
+/// An index whose meta record was read, and nothing else.
+pub(super) struct OpenIndex {
     pub(super) index: Index,
+    pub(super) meta: Meta,
+}
+
+/// What an index says of itself.
+pub(super) struct Meta {
     pub(super) realm: Realm,
     pub(super) lineage: [u8; 16],
-    pub(super) view: View,
+    /// The last change in it.
+    pub(super) sequence: u64,
+    /// The checksum of the journal's frame with that change.
+    pub(super) chain: u32,
+    /// How many principals.
+    pub(super) count: u64,
+    /// Over all of them, as [`View::digest`].
+    pub(super) digest: u64,
 }
+
+/// An index that is being opened while something else is done.
+pub(super) struct Opening<T = OpenIndex>(io::Result<JoinHandle<Result<T, IndexError>>>);
 
 /// Why an index is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -65,24 +82,49 @@ pub(super) enum IndexError {
     Remove(io::Error),
 }
 
-impl Index {
-    /// Opens an index and reads all that is in it.
-    pub(super) fn open(directory: &Path, keyring: &Arc<Keyring>) -> Result<LoadedIndex, IndexError> {
-        if !directory.exists() {
-            return Err(IndexError::Missing);
-        }
-        let (directory, keyring) = (directory.to_owned(), Arc::clone(keyring));
+impl<T> Opening<T> {
+    /// The index, when it is open.
+    pub(super) fn wait(self) -> Result<T, IndexError> {
+        let opened = self.0.map_err(sled::Error::Io)?.join();
+        opened.map_err(|_| IndexError::Panicked)?
+    }
+}
+
+impl OpenIndex {
+    /// Reads all that is in the index, and sees that it is what it should be.
+    pub(super) fn load(self, keyring: &Arc<Keyring>) -> Result<(Self, View), IndexError> {
+        let keyring = Arc::clone(keyring);
         on_a_thread_of_its_own(move || {
-            let db = open(&directory)?;
             // Caught while the database is still there: it must not be dropped by a panic, which may panic again.
-            let (meta, view) =
-                catch_unwind(AssertUnwindSafe(|| load(&db, keyring))).map_err(|_| IndexError::Panicked)??;
-            Ok(LoadedIndex {
-                index: Self(db),
-                realm: meta.realm,
-                lineage: meta.lineage,
-                view,
-            })
+            let loaded = catch_unwind(AssertUnwindSafe(|| load(&self, keyring)));
+            let view = loaded.map_err(|_| IndexError::Panicked)??;
+            Ok((self, view))
+        })
+        .wait()
+    }
+
+    /// Closes an index that is of no use.
+    pub(super) fn discard(self) {
+        // It is made anew whatever it comes to.
+        let _ = contain(|| {
+            drop(self.index);
+            Ok(())
+        });
+    }
+}
+
+impl Index {
+    /// Opens an index, in a thread of its own.
+    pub(super) fn open(directory: &Path) -> Opening {
+        let directory = directory.to_owned();
+        on_a_thread_of_its_own(move || {
+            if !directory.exists() {
+                return Err(IndexError::Missing);
+            }
+            let db = open(&directory)?;
+            let meta = catch_unwind(AssertUnwindSafe(|| db.get(META))).map_err(|_| IndexError::Panicked)??;
+            let meta = read_meta(&meta.ok_or(IndexError::Unfinished)?)?;
+            Ok(OpenIndex { index: Self(db), meta })
         })
     }
 
@@ -99,7 +141,7 @@ impl Index {
             .create(directory)
             .map_err(sled::Error::Io)?;
         let directory = directory.to_owned();
-        on_a_thread_of_its_own(move || open(&directory).map(Self))
+        on_a_thread_of_its_own(move || open(&directory).map(Self)).wait()
     }
 
     /// Writes what the view has for `ids`, or that it has nothing; then the index is where the view is. Between batches,
@@ -168,79 +210,55 @@ fn open(directory: &Path) -> Result<Db, IndexError> {
     }
 }
 
-fn load(db: &Db, keyring: Arc<Keyring>) -> Result<(Meta, View), IndexError> {
-    let meta = db.get(META)?.ok_or(IndexError::Unfinished)?;
-    let meta = read_meta(&meta)?;
-    let mut view = View::empty(keyring);
-    restore_all(db, &mut view)?;
+/// How many parts of an index are read at once.
+const READERS: u8 = 2;
+/// How many principals go from a reader to the view at once.
+const LOT: usize = 512;
+
+fn load(opened: &OpenIndex, keyring: Arc<Keyring>) -> Result<View, IndexError> {
+    let OpenIndex { index: Index(db), meta } = opened;
+    let expected = usize::try_from(meta.count).unwrap_or(0);
+    let (view, read) = fill(keyring, expected, |filler| read_all(db, &filler));
+    read?;
+    let mut view = view.map_err(|_| IndexError::Disagrees)?;
     if (view.len() as u64, view.digest()) != (meta.count, meta.digest) {
         return Err(IndexError::Disagrees);
     }
     view.set_position(meta.sequence, meta.chain);
-    Ok((meta, view))
+    Ok(view)
 }
 
-/// How many parts of an index are read at once.
-const READERS: u8 = 2;
-/// How many principals go from a reader to the view at once.
-const CHUNK: usize = 512;
-
-/// Puts all principals of an index into the view: some threads read, this one puts in.
-fn restore_all(db: &Db, view: &mut View) -> Result<(), IndexError> {
+fn read_all(db: &Db, filler: &Filler<'_>) -> Result<(), IndexError> {
     thread::scope(|scope| {
-        let (sender, chunks) = sync_channel(16);
         let readers: Vec<_> = (0..READERS)
             .map(|part| {
-                let sender = sender.clone();
                 // Ids are random: their first octets part them evenly.
                 let begin = |part: u8| [PRINCIPAL, (u16::from(part) * 256 / u16::from(READERS)) as u8];
                 let entries = match part + 1 < READERS {
                     true => db.range(begin(part)..begin(part + 1)),
                     false => db.range(begin(part)..[PRINCIPAL + 1, 0]),
                 };
-                scope.spawn(move || read_part(entries, &sender))
+                scope.spawn(move || read_part(entries, filler))
             })
             .collect();
-        drop(sender);
-        for packed in chunks.into_iter().flatten() {
-            view.restore(packed).map_err(|_| IndexError::Disagrees)?;
-        }
-        for reader in readers {
-            reader.join().map_err(|_| IndexError::Panicked)??;
-        }
-        Ok(())
+        readers
+            .into_iter()
+            .try_for_each(|reader| reader.join().map_err(|_| IndexError::Panicked)?)
     })
 }
 
-fn read_part(
-    entries: impl Iterator<Item = sled::Result<(IVec, IVec)>>,
-    to: &SyncSender<Vec<Packed>>,
-) -> Result<(), IndexError> {
-    let mut chunk = Vec::with_capacity(CHUNK);
+fn read_part(entries: impl Iterator<Item = sled::Result<(IVec, IVec)>>, filler: &Filler<'_>) -> Result<(), IndexError> {
+    let mut lot = filler.lot();
     for entry in entries {
         let (key, value) = entry?;
-        chunk.push(read_principal(&key, &value)?);
-        if chunk.len() == CHUNK
-            && to
-                .send(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)))
-                .is_err()
-        {
-            // Nobody wants more: what came was refused.
+        read_principal(&key, &value, &mut lot)?;
+        if lot.len() == LOT && filler.put(std::mem::replace(&mut lot, filler.lot())).is_err() {
             return Ok(());
         }
     }
-    // As above.
-    let _ = to.send(chunk);
+    // Refused or not, it was the last.
+    let _ = filler.put(lot);
     Ok(())
-}
-
-struct Meta {
-    realm: Realm,
-    lineage: [u8; 16],
-    sequence: u64,
-    chain: u32,
-    count: u64,
-    digest: u64,
 }
 
 fn meta(identity: &Identity, view: &View) -> Vec<u8> {
@@ -287,12 +305,12 @@ fn principal_value(key: &[u8], packed: &Packed) -> Vec<u8> {
     seal(key, out)
 }
 
-fn read_principal(key: &[u8], value: &[u8]) -> Result<Packed, DecodeError> {
+fn read_principal(key: &[u8], value: &[u8], to: &mut Lot<'_>) -> Result<(), DecodeError> {
     let id = key.get(1..).and_then(|id| id.try_into().ok());
     let id = PrincipalId(id.ok_or(DecodeError::Malformed("a key of that length"))?);
     let mut reader = Reader::new(checked(key, value)?);
     let revision = reader.number()?;
-    Packed::read(id, revision, reader.take(reader.len())?)
+    to.add(id, revision, reader.take(reader.len())?)
 }
 
 /// Adds the checksum over key and value.
@@ -319,10 +337,6 @@ fn contain<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, IndexError> {
 /// Runs what may panic where the panic ends only a thread.
 fn on_a_thread_of_its_own<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, IndexError> + Send + 'static,
-) -> Result<T, IndexError> {
-    let thread = thread::Builder::new().name("index-open".into()).spawn(work);
-    thread
-        .map_err(sled::Error::Io)?
-        .join()
-        .map_err(|_| IndexError::Panicked)?
+) -> Opening<T> {
+    Opening(thread::Builder::new().name("index-open".into()).spawn(work))
 }

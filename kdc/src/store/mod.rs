@@ -7,6 +7,7 @@ mod dump_record;
 mod durable;
 mod encoding;
 mod error;
+mod fill;
 mod found;
 mod head;
 mod hexadecimal;

@@ -41,9 +41,19 @@ pub(super) fn put_octets(out: &mut Vec<u8>, octets: &[u8]) {
 
 /// Appends what `write` writes, with its length before it.
 pub(super) fn put_nested(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    let mut nested = Vec::new();
-    write(&mut nested);
-    put_octets(out, &nested);
+    let at = out.len();
+    // Nearly always, one octet holds the length.
+    out.push(0);
+    write(out);
+    let len = out.len() - at - 1;
+    match (u8::try_from(len), out.get_mut(at)) {
+        (Ok(octet @ 0..0x80), Some(place)) => *place = octet,
+        _ => {
+            let mut octets = Vec::new();
+            put_number(&mut octets, len as u64);
+            out.splice(at..=at, octets);
+        }
+    }
 }
 
 /// Reads what was written, never past the end.
@@ -97,9 +107,17 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
+    #[inline]
     pub(super) fn number(&mut self) -> Result<u64, DecodeError> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
+        match self.octet()? {
+            // Nearly all: lengths, versions, enctypes.
+            octet @ 0..0x80 => Ok(octet.into()),
+            octet => self.longer_number(u64::from(octet & 0x7f)),
+        }
+    }
+
+    fn longer_number(&mut self, mut number: u64) -> Result<u64, DecodeError> {
+        for shift in (7..64).step_by(7) {
             let octet = self.octet()?;
             if shift == 63 && octet > 1 {
                 break;
@@ -150,6 +168,20 @@ mod tests {
             assert_eq!(reader.number(), Ok(number));
             assert_eq!(reader.signed(), Ok(number.cast_signed()));
             reader.finish().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_nested_has_its_length_before_it() {
+        for len in [0, 1, 127, 128, 16_383, 16_384, 70_000] {
+            let nested: Vec<u8> = (0..len).map(|n| n as u8).collect();
+            let mut out = b"before".to_vec();
+            put_nested(&mut out, |out| out.extend_from_slice(&nested));
+            out.extend_from_slice(b"after");
+            let mut reader = Reader::new(&out);
+            assert_eq!(reader.take(6), Ok(&b"before"[..]));
+            assert_eq!(reader.octets(), Ok(&nested[..]));
+            assert_eq!(reader.take(reader.len()), Ok(&b"after"[..]));
         }
     }
 

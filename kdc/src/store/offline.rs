@@ -17,7 +17,7 @@ use super::journal::{Bad, FileSystem, Journal, Settings};
 use super::key_file::{KeyFile, MasterKeyError};
 use super::notice::{Notice, Report};
 use super::packed::Packed;
-use super::recovery::{self, Expected, Recovered};
+use super::recovery::{self, Expected, IndexUse, Recovered};
 use super::rollover::{Rollover, RolloverError, needed_by_files};
 use super::segment_file::SegmentFile;
 use super::state_dir::StateDir;
@@ -143,7 +143,7 @@ pub fn rebuild_index(location: &Location) -> Result<usize, OpenError> {
         key_path: key_file.path(),
         until: None,
     };
-    let Recovered { view, identity, .. } = recovery::recover(&expected, None)?;
+    let Recovered { view, identity, .. } = recovery::recover(&expected, IndexUse::None)?;
     let ids = view.packed().map(Packed::id).collect();
     let made = Index::create(&state.index())
         .and_then(|index| index.update(&identity, &view, ids, || false).map(|()| index))
@@ -305,7 +305,7 @@ fn verify_index(expected: &Expected<'_>, truth: &View, verified: &mut Verified) 
             .push("there is no index; the next start makes one".into());
         return Ok(());
     }
-    let recovered = recovery::recover(expected, Some(Index::open(&directory, expected.keyring)))?;
+    let recovered = recovery::recover(expected, IndexUse::Contents)?;
     let stale = recovered.notices.iter().find_map(|notice| match notice {
         Notice::IndexStale(why) => Some(why),
         _ => None,
@@ -313,7 +313,7 @@ fn verify_index(expected: &Expected<'_>, truth: &View, verified: &mut Verified) 
     if let Some(why) = stale {
         verified
             .problems
-            .push(format!("{}: {why}; the next start makes it anew", directory.display()));
+            .push(format!("{}: {why}; kdc rebuild makes it anew", directory.display()));
     }
     let differs = truth
         .packed()
@@ -322,9 +322,10 @@ fn verify_index(expected: &Expected<'_>, truth: &View, verified: &mut Verified) 
         let who = differs
             .and_then(Packed::unpack)
             .map_or_else(String::new, |record| format!(", such as {}", record.name));
-        verified
-            .problems
-            .push(format!("{}: it differs from the journal{who}", directory.display()));
+        verified.problems.push(format!(
+            "{}: it differs from the journal{who}; kdc rebuild makes it anew",
+            directory.display()
+        ));
     }
     Ok(())
 }
@@ -346,13 +347,13 @@ fn existing(location: &Location) -> Result<StateDir, OpenError> {
 /// Reads a database that may go on growing. Whatever is removed meanwhile is in a newer snapshot.
 fn read_beside_a_daemon(expected: &Expected<'_>) -> Result<Recovered, OpenError> {
     const ATTEMPTS: usize = 5;
-    let mut result = recovery::recover(expected, None);
+    let mut result = recovery::recover(expected, IndexUse::None);
     for _ in 1..ATTEMPTS {
         match &result {
             Err(OpenError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
             _ => break,
         }
-        result = recovery::recover(expected, None);
+        result = recovery::recover(expected, IndexUse::None);
     }
     result
 }

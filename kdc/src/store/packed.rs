@@ -24,16 +24,21 @@ impl Packed {
         Self(octets.as_slice().into())
     }
 
-    /// What was written down already, if it can be read.
-    pub(super) fn read(id: PrincipalId, revision: u64, record: &[u8]) -> Result<Self, DecodeError> {
-        if encoding::read_record(record, revision)?.id != id {
+    /// What was written down already, if it can be read; and to `see_master`, as [`Packed::masters`].
+    pub(super) fn read(
+        id: PrincipalId,
+        revision: u64,
+        record: &[u8],
+        see_master: impl FnMut(u32),
+    ) -> Result<Self, DecodeError> {
+        if encoding::check_record(record, see_master)? != id {
             return Err(DecodeError::Malformed("a record under another's id"));
         }
         let mut octets = Vec::with_capacity(HEAD_OCTETS + record.len());
         octets.extend_from_slice(&id.0);
         octets.extend_from_slice(&revision.to_le_bytes());
         octets.extend_from_slice(record);
-        Ok(Self(octets.into()))
+        Ok(Self(octets.as_slice().into()))
     }
 
     pub(super) fn id(&self) -> PrincipalId {
@@ -83,8 +88,10 @@ mod tests {
             assert_eq!(packed.id(), record.id);
             assert_eq!(packed.revision(), record.revision);
             assert_eq!(packed.unpack().as_ref(), Some(&record));
-            assert!(Packed::read(record.id, record.revision, packed.record()) == Ok(packed.clone()));
             let masters: Vec<_> = record.keys.iter().map(|key| key.sealed.master).collect();
+            let mut seen = Vec::new();
+            let read = Packed::read(record.id, record.revision, packed.record(), |master| seen.push(master));
+            assert!(read == Ok(packed.clone()) && seen == masters);
             assert_eq!(packed.masters().collect::<Vec<_>>(), masters);
             let names: Vec<_> = core::iter::once(&record.name)
                 .chain(&record.aliases)
@@ -98,9 +105,9 @@ mod tests {
     fn what_cannot_be_read_is_not_kept() {
         let packed = Packed::new(&principal(1, "alice"), 7);
         let record = packed.record();
-        assert!(Packed::read(id(2), 7, record).is_err(), "under another's id");
+        assert!(Packed::read(id(2), 7, record, |_| {}).is_err(), "under another's id");
         for end in [0, 1, 10, record.len() - 1] {
-            assert!(Packed::read(id(1), 7, &record[..end]).is_err(), "cut to {end}");
+            assert!(Packed::read(id(1), 7, &record[..end], |_| {}).is_err(), "cut to {end}");
         }
     }
 }

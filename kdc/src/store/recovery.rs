@@ -1,5 +1,11 @@
-//! From what is on the disk to a view: the index or a snapshot, and what the journal has beyond it. Nothing on the disk
+//! From what is on the disk to a view: a snapshot or the index, and what the journal has beyond it. Nothing on the disk
 //! is changed here.
+//!
+//! A snapshot is read several times as fast as the index, and each change in the journal takes longer than a principal in
+//! either. So a start begins at the newest snapshot, unless the journal has outgrown it ([`History::by_index`]); the index
+//! is opened beside that, to see how far it is, and is gone on with if it is a stage of the same history. Only its meta
+//! record is read then. Whatever else is wrong with it is found when it is written to, by `kdc verify`, or by the start
+//! that does read it.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -7,7 +13,7 @@ use std::sync::Arc;
 
 use super::error::{Damage, OpenError, io_error};
 use super::head::Identity;
-use super::index::{IndexError, LoadedIndex};
+use super::index::{Index, IndexError, Meta, OpenIndex};
 use super::journal::{Bad, LastSegment};
 use super::key_file::MasterKeyError;
 use super::notice::Notice;
@@ -37,13 +43,24 @@ pub(super) struct Recovered {
     pub(super) view: View,
     pub(super) identity: Identity,
     pub(super) last_segment: LastSegment,
-    /// The index, if the view is from it.
-    pub(super) index: Option<LoadedIndex>,
-    /// Who was changed beyond the index, or the snapshot.
+    /// The index, if it can be gone on with.
+    pub(super) index: Option<Index>,
+    /// Who was changed beyond it.
     pub(super) changed: HashSet<PrincipalId>,
     pub(super) notices: Vec<Notice>,
     /// How much of a frame that was never finished follows the journal's last good one.
     pub(super) torn_octets: u64,
+}
+
+/// What is done with the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IndexUse {
+    /// It is not looked at.
+    None,
+    /// It is found out how far it is, and what is in it is read if that is the shorter way.
+    AsNeeded,
+    /// All that is in it is read, if it is of any use.
+    Contents,
 }
 
 /// The database's identity, from the newest file that can be read.
@@ -85,8 +102,13 @@ pub(super) fn check_keyring(check: super::KeyCheck, keyring: &Keyring, path: &Pa
 
 /// That the keyring has every master key that keys are sealed under.
 pub(super) fn check_masters(view: &View, path: &Path) -> Result<(), MasterKeyError> {
+    let is_missing = |master: &u32| view.keyring().master(*master).is_none();
+    if !view.masters().any(|master| is_missing(&master)) {
+        return Ok(());
+    }
+    // That key may have been sealed anew since.
     let mut masters = view.packed().flat_map(Packed::masters);
-    match masters.find(|master| view.keyring().master(*master).is_none()) {
+    match masters.find(is_missing) {
         Some(master) => Err(MasterKeyError::NotHeld {
             path: path.to_owned(),
             master,
@@ -95,11 +117,8 @@ pub(super) fn check_masters(view: &View, path: &Path) -> Result<(), MasterKeyErr
     }
 }
 
-/// Reads the database. `index` is what opening the index gave; `None` to do without.
-pub(super) fn recover(
-    expected: &Expected<'_>,
-    index: Option<Result<LoadedIndex, IndexError>>,
-) -> Result<Recovered, OpenError> {
+/// Reads the database.
+pub(super) fn recover(expected: &Expected<'_>, index: IndexUse) -> Result<Recovered, OpenError> {
     let identity = identity(expected.state)?;
     check_keyring(identity.check, expected.keyring, expected.key_path)?;
     let mut history = History {
@@ -128,67 +147,153 @@ struct Scan {
     index_chain: Option<u32>,
 }
 
+/// What a start begins with.
+struct Start {
+    view: View,
+    /// How far the journal is good.
+    scan: Scan,
+    /// An index that is a stage of the same history.
+    index: Option<OpenIndex>,
+}
+
 impl History<'_> {
-    fn recover(&mut self, index: Option<Result<LoadedIndex, IndexError>>) -> Result<Recovered, OpenError> {
-        let from_index = match index {
-            Some(index) => self.use_index(index)?,
+    fn recover(&mut self, index: IndexUse) -> Result<Recovered, OpenError> {
+        let start = self.start(index)?;
+        self.complete(start)
+    }
+
+    fn start(&mut self, index: IndexUse) -> Result<Start, OpenError> {
+        let mut opening = match index {
+            IndexUse::None => None,
+            IndexUse::AsNeeded | IndexUse::Contents => Some(Index::open(&self.expected.state.index())),
+        };
+        if (index == IndexUse::Contents || self.by_index())
+            && let Some(opening) = opening.take()
+            && let Some(index) = self.own_index(opening.wait())
+            && let Some(start) = self.read_index(index)?
+        {
+            return Ok(start);
+        }
+        // The two take their time beside one another.
+        let view = self.load_snapshot();
+        let index = opening.and_then(|opening| self.own_index(opening.wait()));
+        let view = view?;
+        let (index, scan) = self.fit_index(index, (view.sequence(), view.chain()))?;
+        Ok(Start { view, scan, index })
+    }
+
+    /// Whether the index is the shorter way to the view than the newest snapshot: when there is more in the journal after
+    /// the snapshot than in the snapshot. While snapshots are made as they should be, that is so only for a realm that is so small
+    /// that it does not matter, or that has none yet.
+    fn by_index(&self) -> bool {
+        let newest = self.snapshots.last();
+        let after = newest.map_or(0, |newest| newest.number);
+        let journal = self.segments.iter().filter(|segment| segment.number > after);
+        journal.map(Numbered::octets).sum::<u64>() > newest.map_or(0, Numbered::octets)
+    }
+
+    /// An index that is this database's.
+    fn own_index(&mut self, index: Result<OpenIndex, IndexError>) -> Option<OpenIndex> {
+        match index {
+            // A database that was just made or loaded has none yet.
+            Err(IndexError::Missing) => None,
+            Err(error) => self.skip_index(None, error.to_string()),
+            Ok(index) if (&index.meta.realm, &index.meta.lineage) != (&self.identity.realm, &self.identity.lineage) => {
+                let why = format!("it is of another database, of the realm {}", index.meta.realm);
+                self.skip_index(Some(index), why)
+            }
+            Ok(index) => Some(index),
+        }
+    }
+
+    /// A start with all that is in the index, if it is a stage of this journal's history.
+    fn read_index(&mut self, index: OpenIndex) -> Result<Option<Start>, OpenError> {
+        // What the newest snapshot has need not be read from the journal, nor from the snapshot.
+        let base = match self.snapshots.last() {
+            None => (0, 0),
+            Some(newest) => match snapshot::read_head(&newest.path) {
+                Ok((head, ..)) => (head.sequence, head.chain),
+                Err(error) => {
+                    let why = format!("the newest snapshot cannot be read: {error}");
+                    return Ok(self.skip_index(Some(index), why));
+                }
+            },
+        };
+        let (index, scan) = self.fit_index(Some(index), base)?;
+        let Some(index) = index else {
+            return Ok(None);
+        };
+        match index.load(self.expected.keyring) {
+            Ok((index, view)) => Ok(Some(Start {
+                view,
+                scan,
+                index: Some(index),
+            })),
+            Err(error) => Ok(self.skip_index(None, error.to_string())),
+        }
+    }
+
+    /// The index, if it is a stage of this journal's history after `base`, and how far the journal is good.
+    fn fit_index(&mut self, index: Option<OpenIndex>, base: Position) -> Result<(Option<OpenIndex>, Scan), OpenError> {
+        let index = match index {
+            Some(index) if index.meta.sequence < base.0 => {
+                self.skip_index(Some(index), "it is older than the newest snapshot".into())
+            }
+            other => other,
+        };
+        let position = index.as_ref().map(|index| (index.meta.sequence, index.meta.chain));
+        let scan = self.scan(base, position)?;
+        let last = scan.segment.extent.last;
+        let index = match (index, position) {
+            (Some(index), Some((sequence, _))) if sequence > last => {
+                let why = format!("it has changes up to {sequence}, the journal only up to {last}");
+                self.skip_index(Some(index), why)
+            }
+            (Some(index), Some((_, chain))) if scan.index_chain != Some(chain) => {
+                self.skip_index(Some(index), "it is of another history than the journal".into())
+            }
+            (index, _) => index,
+        };
+        Ok((index, scan))
+    }
+
+    /// Makes what the journal has after the start again.
+    fn complete(&mut self, start: Start) -> Result<Recovered, OpenError> {
+        let Start { mut view, scan, index } = start;
+        let before = view.sequence();
+        let last = scan.segment.extent.last.min(self.expected.until.unwrap_or(u64::MAX));
+        let mut changed = HashSet::new();
+        let index = match index {
+            // Where the index is, it says of itself what is true there; what is not in it yet comes after that.
+            Some(index) => {
+                self.replay(&mut view, index.meta.sequence, &mut changed)?;
+                changed.clear();
+                if says_what_is(&index.meta, &view) {
+                    Some(index)
+                } else {
+                    self.skip_index(Some(index), IndexError::Disagrees.to_string())
+                }
+            }
             None => None,
         };
-        let (view, scan, index) = match from_index {
-            Some((index, scan)) => (index.view.clone(), scan, Some(index)),
-            None => {
-                let view = self.load_snapshot()?;
-                let scan = self.scan((view.sequence(), view.chain()), None)?;
-                (view, scan, None)
-            }
-        };
-        let (view, changed) = self.replay(view, scan.segment.extent.last)?;
+        self.replay(&mut view, last, &mut changed)?;
+        if view.sequence() > before {
+            self.notices.push(Notice::Replayed {
+                first: before + 1,
+                last: view.sequence(),
+            });
+        }
         check_masters(&view, self.expected.key_path)?;
         let notices = std::mem::take(&mut self.notices);
         Ok(Recovered {
             view,
             identity: self.identity.clone(),
             last_segment: scan.segment,
-            index,
+            index: index.map(|OpenIndex { index, .. }| index),
             changed,
             notices,
             torn_octets: scan.torn_octets,
         })
-    }
-
-    /// The index, if it is a stage of this journal's history, and how far the journal is good.
-    fn use_index(&mut self, index: Result<LoadedIndex, IndexError>) -> Result<Option<(LoadedIndex, Scan)>, OpenError> {
-        let index = match index {
-            // A database that was just made or loaded has none yet.
-            Err(IndexError::Missing) => return Ok(None),
-            Err(error) => return Ok(self.skip_index(error.to_string())),
-            Ok(index) if index.realm != self.identity.realm || index.lineage != self.identity.lineage => {
-                return Ok(self.skip_index(format!("it is of another database, of the realm {}", index.realm)));
-            }
-            Ok(index) => index,
-        };
-        // What the newest snapshot has need not be read from the journal, nor from the snapshot.
-        let base = match self.snapshots.last() {
-            None => (0, 0),
-            Some(newest) => match snapshot::read_head(&newest.path) {
-                Ok((head, ..)) if head.sequence <= index.view.sequence() => (head.sequence, head.chain),
-                Ok(_) => return Ok(self.skip_index("it is older than the newest snapshot".into())),
-                Err(error) => return Ok(self.skip_index(format!("the newest snapshot cannot be read: {error}"))),
-            },
-        };
-        let position = (index.view.sequence(), index.view.chain());
-        let scan = self.scan(base, Some(position))?;
-        if position.0 > scan.segment.extent.last {
-            let why = format!(
-                "it has changes up to {}, the journal only up to {}",
-                position.0, scan.segment.extent.last
-            );
-            return Ok(self.skip_index(why));
-        }
-        if scan.index_chain != Some(position.1) {
-            return Ok(self.skip_index("it is of another history than the journal".into()));
-        }
-        Ok(Some((index, scan)))
     }
 
     /// The newest snapshot that can be read, or an empty view when the journal reaches back to the first change.
@@ -316,13 +421,11 @@ impl History<'_> {
         }
     }
 
-    /// Applies what the journal has after the view, up to `last`.
-    fn replay(&mut self, mut view: View, last: u64) -> Result<(View, HashSet<PrincipalId>), OpenError> {
-        let mut changed = HashSet::new();
-        let last = last.min(self.expected.until.unwrap_or(u64::MAX));
+    /// Applies what the journal has after the view, up to `last`, and notes whom it is about.
+    fn replay(&self, view: &mut View, last: u64, changed: &mut HashSet<PrincipalId>) -> Result<(), OpenError> {
         let first = view.sequence() + 1;
         if last < first {
-            return Ok((view, changed));
+            return Ok(());
         }
         let begin = self
             .segments
@@ -333,31 +436,29 @@ impl History<'_> {
                 break;
             }
             let file = SegmentFile::read(segment, Some(view.sequence()))?;
-            file.replay(&mut view, last, &mut changed)
-                .map_err(|error| match error {
-                    ReplayError {
-                        offset,
-                        why: Refusal::Decode(why @ DecodeError::Newer(..)),
-                    } => OpenError::Newer {
-                        file: segment.path.clone(),
-                        offset: offset as u64,
-                        why,
-                    },
-                    ReplayError { offset, why } => {
-                        let good = view.sequence();
-                        let why = format!("change {} cannot be made again: {why}", good + 1);
-                        self.damage(&segment.path, offset, &why, Some(good))
-                    }
-                })?;
+            file.replay(view, last, changed).map_err(|error| match error {
+                ReplayError {
+                    offset,
+                    why: Refusal::Decode(why @ DecodeError::Newer(..)),
+                } => OpenError::Newer {
+                    file: segment.path.clone(),
+                    offset: offset as u64,
+                    why,
+                },
+                ReplayError { offset, why } => {
+                    let good = view.sequence();
+                    let why = format!("change {} cannot be made again: {why}", good + 1);
+                    self.damage(&segment.path, offset, &why, Some(good))
+                }
+            })?;
         }
-        self.notices.push(Notice::Replayed {
-            first,
-            last: view.sequence(),
-        });
-        Ok((view, changed))
+        Ok(())
     }
 
-    fn skip_index<T>(&mut self, why: String) -> Option<T> {
+    fn skip_index<T>(&mut self, index: Option<OpenIndex>, why: String) -> Option<T> {
+        if let Some(index) = index {
+            index.discard();
+        }
         self.notices.push(Notice::IndexStale(why));
         None
     }
@@ -381,6 +482,11 @@ impl History<'_> {
             .find(|number| good.is_some_and(|good| *number <= good))
             .unwrap_or(0)
     }
+}
+
+/// Whether an index says of itself what is true of the view at the same change.
+fn says_what_is(meta: &Meta, view: &View) -> bool {
+    (meta.sequence, meta.count, meta.digest) == (view.sequence(), view.len() as u64, view.digest())
 }
 
 fn same_database(a: &Identity, b: &Identity) -> bool {

@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 use std::fs;
 use std::ops::ControlFlow;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
+use super::encoding::Batch;
 use super::error::{Damage, OpenError, io_error};
 use super::head::{Head, Kind};
 use super::journal::{Extent, Frame, LastSegment, read_frames};
@@ -89,34 +92,62 @@ impl SegmentFile {
         (self.head.sequence, self.head.chain)
     }
 
-    /// Applies to the view the batches that are after it and not after change `last`, and notes whom they are about.
+    /// Applies to the view the batches that are after it and not after change `last`, and notes whom they are about. This
+    /// thread makes the changes, another one reads ahead.
     pub(super) fn replay(
         &self,
         view: &mut View,
         last: u64,
         changed: &mut HashSet<PrincipalId>,
     ) -> Result<(), ReplayError> {
-        let read = read_frames(&self.octets, (self.start, self.seed), self.before(), |frame| {
-            if frame.first > last {
-                return ControlFlow::Break(None);
-            }
-            if frame.last <= view.sequence() {
-                return ControlFlow::Continue(());
-            }
-            match replay_frame(view, &frame, last, changed) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(why) => ControlFlow::Break(Some(ReplayError {
+        let after = view.sequence();
+        thread::scope(|scope| {
+            let (sender, frames) = sync_channel(READ_AHEAD);
+            scope.spawn(move || self.read_ahead(after, last, &sender));
+            for (frame, batches) in frames.iter().flatten() {
+                let replayed = batches
+                    .map_err(Refusal::from)
+                    .and_then(|batches| replay_frame(view, &frame, batches, last, changed));
+                replayed.map_err(|why| ReplayError {
                     offset: frame.offset,
                     why,
-                })),
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes apart the frames with changes after `after` and not after `last`.
+    fn read_ahead<'a>(&'a self, after: u64, last: u64, to: &SyncSender<Vec<TakenApart<'a>>>) {
+        let (mut some, mut octets) = (Vec::new(), 0);
+        // Where a frame is bad was found out before; when nobody wants more, it is for a change that was refused.
+        let _ = read_frames(&self.octets, (self.start, self.seed), self.before(), |frame| {
+            if frame.first > last {
+                return ControlFlow::Break(());
+            }
+            if frame.last <= after {
+                return ControlFlow::Continue(());
+            }
+            octets += frame.len;
+            some.push((frame, frame.batches()));
+            if octets < AT_ONCE_OCTETS {
+                return ControlFlow::Continue(());
+            }
+            octets = 0;
+            match to.send(std::mem::take(&mut some)) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
             }
         });
-        match read {
-            ControlFlow::Break(Some(error)) => Err(error),
-            ControlFlow::Break(None) | ControlFlow::Continue(_) => Ok(()),
-        }
+        let _ = to.send(some);
     }
 }
+
+/// How much of the journal is taken apart before it is handed over, and how often ahead of the one who makes the changes.
+const AT_ONCE_OCTETS: usize = 64 << 10;
+const READ_AHEAD: usize = 2;
+
+type TakenApart<'a> = (Frame<'a>, Result<Vec<(u64, Batch)>, DecodeError>);
 
 /// A change that was written down cannot be made.
 pub(super) struct ReplayError {
@@ -136,10 +167,11 @@ pub(super) enum Refusal {
 fn replay_frame(
     view: &mut View,
     frame: &Frame<'_>,
+    batches: Vec<(u64, Batch)>,
     last: u64,
     changed: &mut HashSet<PrincipalId>,
 ) -> Result<(), Refusal> {
-    for (first, batch) in frame.batches()? {
+    for (first, batch) in batches {
         let end = first + batch.changes.len() as u64 - 1;
         if first <= view.sequence() || end > last {
             continue;

@@ -10,16 +10,16 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write as _};
+use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::atomic_file::AtomicFile;
+use super::fill::{Filler, fill};
 use super::head::{Head, Kind};
 use super::octets::{DecodeError, Reader, put_number, put_octets};
-use super::packed::Packed;
 use super::view::fingerprint;
 use super::{Keyring, View};
 use crate::realm::principal::PrincipalId;
@@ -31,8 +31,6 @@ const END: u8 = 2;
 const BLOCK_OCTETS: usize = 64 << 10;
 /// The most that is read as one block: what was begun, and one entry.
 const MAX_BLOCK_OCTETS: usize = 1 << 20;
-/// How many principals go from the reader to the view at once.
-const CHUNK: usize = 512;
 /// A head is far smaller.
 const MAX_HEAD_OCTETS: u64 = 8 << 10;
 
@@ -130,10 +128,7 @@ impl SnapshotWriter {
 
 /// A snapshot that is being read, entry by entry; an entry is given only from a block whose checksum fits.
 pub(super) struct SnapshotReader {
-    file: BufReader<File>,
-    head: Head,
-    chain: u32,
-    offset: u64,
+    blocks: Blocks,
     block: std::vec::IntoIter<Entry>,
     count: u64,
     digest: u64,
@@ -143,16 +138,9 @@ pub(super) struct SnapshotReader {
 impl SnapshotReader {
     /// Opens a snapshot and reads its head.
     pub(super) fn open(path: &Path) -> Result<Self, SnapshotError> {
-        let (head, head_octets, chain) = read_head(path)?;
-        let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
-        io::copy(&mut file.by_ref().take(head_octets as u64), &mut io::sink())?;
-        let block = Vec::new().into_iter();
         Ok(Self {
-            file,
-            head,
-            chain,
-            offset: head_octets as u64,
-            block,
+            blocks: Blocks::open(path)?,
+            block: Vec::new().into_iter(),
             count: 0,
             digest: 0,
             ended: false,
@@ -160,7 +148,7 @@ impl SnapshotReader {
     }
 
     pub(super) const fn head(&self) -> &Head {
-        &self.head
+        &self.blocks.head
     }
 
     /// The next entry; `None` when the snapshot was read to its end, and is whole.
@@ -174,43 +162,115 @@ impl SnapshotReader {
             if self.ended {
                 return Ok(None);
             }
-            let payload = self.next_block()?;
-            let damaged = |why| SnapshotError::Damaged {
-                offset: self.offset,
-                why,
-            };
-            match read_block(&payload).map_err(damaged)? {
-                Block::Entries(entries) => self.block = entries.into_iter(),
-                Block::End { count, digest } if (count, digest) == (self.count, self.digest) => {
-                    if self.file.read(&mut [0])? != 0 {
-                        return Err(self.damaged(DecodeError::Trailing));
-                    }
+            match self.blocks.next_block()? {
+                Block::Entries { offset, octets } => {
+                    let entries: Result<Vec<_>, _> = entries(&octets)
+                        .map(|entry| entry.map(|entry| entry.to_owned()))
+                        .collect();
+                    let damaged = |why| SnapshotError::Damaged { offset, why };
+                    self.block = entries.map_err(damaged)?.into_iter();
+                }
+                Block::End(end) => {
+                    end.check(self.count, self.digest)?;
                     self.ended = true;
                 }
-                Block::End { .. } => {
-                    return Err(damaged(DecodeError::Malformed(
-                        "another number of principals than announced",
-                    )));
-                }
             }
-            self.offset += 8 + payload.len() as u64;
         }
     }
+}
 
-    fn next_block(&mut self) -> Result<Vec<u8>, SnapshotError> {
-        let (mut len, mut checksum) = ([0; 4], [0; 4]);
+/// The blocks of a snapshot, one after the other, each given only if its checksum fits.
+struct Blocks {
+    file: BufReader<File>,
+    head: Head,
+    chain: u32,
+    offset: u64,
+}
+
+enum Block {
+    /// The octets of some entries, and where in the file they are.
+    Entries {
+        offset: u64,
+        octets: Vec<u8>,
+    },
+    End(End),
+}
+
+/// What a snapshot says of itself at its end, after which there is nothing.
+struct End {
+    offset: u64,
+    count: u64,
+    digest: u64,
+}
+
+impl End {
+    fn check(&self, count: u64, digest: u64) -> Result<(), SnapshotError> {
+        if (count, digest) == (self.count, self.digest) {
+            return Ok(());
+        }
+        Err(SnapshotError::Damaged {
+            offset: self.offset,
+            why: DecodeError::Malformed("another number of principals than announced"),
+        })
+    }
+}
+
+impl Blocks {
+    fn open(path: &Path) -> Result<Self, SnapshotError> {
+        let (head, head_octets, chain) = read_head(path)?;
+        let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
+        io::copy(&mut file.by_ref().take(head_octets as u64), &mut io::sink())?;
+        Ok(Self {
+            file,
+            head,
+            chain,
+            offset: head_octets as u64,
+        })
+    }
+
+    fn next_block(&mut self) -> Result<Block, SnapshotError> {
+        let (mut len, mut checksum, mut kind) = ([0; 4], [0; 4], [0; 1]);
         self.read_exactly(&mut len)?;
         self.read_exactly(&mut checksum)?;
-        let octets = usize::try_from(u32::from_le_bytes(len))
-            .ok()
-            .filter(|octets| *octets <= MAX_BLOCK_OCTETS);
-        let mut payload = vec![0; octets.ok_or_else(|| self.damaged(DecodeError::Malformed("a block of that size")))?];
-        self.read_exactly(&mut payload)?;
-        self.chain = crc32c::crc32c_append(crc32c::crc32c_append(self.chain, &len), &payload);
+        let octets = usize::try_from(u32::from_le_bytes(len)).ok();
+        let octets = octets.filter(|octets| (1..=MAX_BLOCK_OCTETS).contains(octets));
+        let octets = octets.ok_or_else(|| self.damaged(DecodeError::Malformed("a block of that size")))?;
+        self.read_exactly(&mut kind)?;
+        let mut payload = Vec::with_capacity(octets - 1);
+        if self.file.by_ref().take(octets as u64 - 1).read_to_end(&mut payload)? < octets - 1 {
+            return Err(self.damaged(DecodeError::Truncated));
+        }
+        self.chain = [&len[..], &kind, &payload]
+            .iter()
+            .fold(self.chain, |chain, part| crc32c::crc32c_append(chain, part));
         if self.chain != u32::from_le_bytes(checksum) {
             return Err(self.damaged(DecodeError::Malformed("a block that does not fit its checksum")));
         }
-        Ok(payload)
+        let offset = self.offset;
+        let block = match kind {
+            [ENTRIES] => Block::Entries {
+                offset,
+                octets: payload,
+            },
+            [END] => Block::End(self.end(&payload).map_err(|why| self.damaged(why))?),
+            [unknown] => return Err(self.damaged(DecodeError::Newer("snapshot block", unknown.into()))),
+        };
+        self.offset += 8 + octets as u64;
+        if matches!(block, Block::End(_)) && self.file.read(&mut [0])? != 0 {
+            return Err(self.damaged(DecodeError::Trailing));
+        }
+        Ok(block)
+    }
+
+    fn end(&self, payload: &[u8]) -> Result<End, DecodeError> {
+        let mut reader = Reader::new(payload);
+        let end = End {
+            offset: self.offset,
+            count: reader.u64()?,
+            digest: reader.u64()?,
+        };
+        reader.finish()?;
+        Ok(end)
     }
 
     fn read_exactly(&mut self, to: &mut [u8]) -> Result<(), SnapshotError> {
@@ -228,6 +288,36 @@ impl SnapshotReader {
     }
 }
 
+/// One principal in a block.
+struct EntryIn<'a> {
+    id: PrincipalId,
+    revision: u64,
+    record: &'a [u8],
+}
+
+impl EntryIn<'_> {
+    fn to_owned(&self) -> Entry {
+        Entry {
+            id: self.id,
+            revision: self.revision,
+            record: self.record.to_vec(),
+        }
+    }
+}
+
+/// The entries in a block's octets.
+fn entries<'a>(octets: &'a [u8]) -> impl Iterator<Item = Result<EntryIn<'a>, DecodeError>> {
+    let mut reader = Reader::new(octets);
+    let read = |reader: &mut Reader<'a>| {
+        Ok(EntryIn {
+            id: PrincipalId(reader.array()?),
+            revision: reader.number()?,
+            record: reader.octets()?,
+        })
+    };
+    core::iter::from_fn(move || (!reader.is_empty()).then(|| read(&mut reader)))
+}
+
 /// Reads the head of a snapshot, how long it is, and its checksum.
 pub(super) fn read_head(path: &Path) -> Result<(Head, usize, u32), SnapshotError> {
     let mut octets = Vec::new();
@@ -235,44 +325,100 @@ pub(super) fn read_head(path: &Path) -> Result<(Head, usize, u32), SnapshotError
     Head::read(&octets, Kind::Snapshot).map_err(|why| SnapshotError::Damaged { offset: 0, why })
 }
 
-/// Reads a whole snapshot into a view.
+/// How many threads take entries out of blocks.
+const DECODERS: usize = 2;
+/// How many blocks one of them gets at once, and how many times as many wait.
+const AT_ONCE: usize = 16;
+const WAITING: usize = 2;
+
+/// The octets of blocks, and where in the file they are.
+type Payloads = Vec<(u64, Vec<u8>)>;
+
+/// Reads a whole snapshot into a view. This thread reads the blocks, each of which seeds the checksum of the next; others
+/// take out what is in them, and put it in.
 pub(super) fn load(path: &Path, keyring: &Arc<Keyring>) -> Result<View, SnapshotError> {
-    let mut reader = SnapshotReader::open(path)?;
-    let mut view = View::empty(Arc::clone(keyring));
-    // One thread reads and checks, this one puts in.
-    thread::scope(|scope| {
-        let (sender, chunks) = sync_channel(16);
-        let reading = scope.spawn(|| read_all(&mut reader, sender));
-        for (offset, chunk) in chunks {
-            for packed in chunk {
-                let why = DecodeError::Malformed("a name of two principals");
-                view.restore(packed)
-                    .map_err(|_| SnapshotError::Damaged { offset, why })?;
-            }
-        }
-        reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })?;
-    view.set_position(reader.head.sequence, reader.head.chain);
+    let mut blocks = Blocks::open(path)?;
+    let expected = announced(path)?;
+    let (view, end) = fill(Arc::clone(keyring), expected, |filler| read_all(&mut blocks, &filler));
+    let (Some(end), Ok(mut view)) = (end?, view) else {
+        return Err(blocks.damaged(DecodeError::Malformed("a name of two principals")));
+    };
+    end.check(view.len() as u64, view.digest())?;
+    view.set_position(blocks.head.sequence, blocks.head.chain);
     Ok(view)
 }
 
-/// Reads all entries, and sends them in chunks, each with an offset near it.
-fn read_all(reader: &mut SnapshotReader, to: SyncSender<(u64, Vec<Packed>)>) -> Result<(), SnapshotError> {
-    let mut chunk = Vec::with_capacity(CHUNK);
-    while let Some(entry) = reader.next_entry()? {
-        let packed = Packed::read(entry.id, entry.revision, &entry.record);
-        chunk.push(packed.map_err(|why| reader.damaged(why))?);
-        if chunk.len() == CHUNK {
-            let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK));
-            if to.send((reader.offset, full)).is_err() {
-                // Nobody wants more: what came was refused.
-                return Ok(());
+/// How many principals a snapshot says it has, before it is known whether that is so: only for making room.
+fn announced(path: &Path) -> io::Result<usize> {
+    /// An entry has more: an id, a revision, and a record with an id, a name and two times.
+    const LEAST_OCTETS: u64 = 48;
+    let mut file = File::open(path)?;
+    let octets = file.metadata()?.len();
+    let mut count = [0; 8];
+    file.seek(SeekFrom::Start(octets.saturating_sub(16)))?;
+    // A file too short for that is found to be damaged soon enough.
+    let count = file.read_exact(&mut count).map_or(0, |()| u64::from_le_bytes(count));
+    Ok(usize::try_from(count.min(octets / LEAST_OCTETS)).unwrap_or(0))
+}
+
+/// Hands over all that is in the blocks; `None` when it was refused.
+fn read_all(blocks: &mut Blocks, filler: &Filler<'_>) -> Result<Option<End>, SnapshotError> {
+    thread::scope(|scope| {
+        let (sender, payloads) = sync_channel(WAITING);
+        let payloads = Arc::new(Mutex::new(payloads));
+        let decoders: Vec<_> = (0..DECODERS)
+            .map(|_| {
+                let payloads = Arc::clone(&payloads);
+                scope.spawn(move || decode(&payloads, filler))
+            })
+            .collect();
+        // When the last of them ends, there is nobody to send to.
+        drop(payloads);
+        let end = send_all(blocks, sender);
+        for decoder in decoders {
+            decoder
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        }
+        end
+    })
+}
+
+fn send_all(blocks: &mut Blocks, to: SyncSender<Payloads>) -> Result<Option<End>, SnapshotError> {
+    let mut some = Payloads::new();
+    loop {
+        let end = match blocks.next_block()? {
+            Block::Entries { offset, octets } => {
+                some.push((offset, octets));
+                None
             }
+            Block::End(end) => Some(end),
+        };
+        if (end.is_some() || some.len() == AT_ONCE) && to.send(std::mem::take(&mut some)).is_err() {
+            return Ok(None);
+        }
+        if end.is_some() {
+            return Ok(end);
         }
     }
-    // As above.
-    let _ = to.send((reader.offset, chunk));
-    Ok(())
+}
+
+fn decode(payloads: &Mutex<Receiver<Payloads>>, filler: &Filler<'_>) -> Result<(), SnapshotError> {
+    loop {
+        let some = payloads.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(some) = some else {
+            return Ok(());
+        };
+        let mut lot = filler.lot();
+        for (offset, octets) in some {
+            entries(&octets)
+                .try_for_each(|entry| entry.and_then(|entry| lot.add(entry.id, entry.revision, entry.record)))
+                .map_err(|why| SnapshotError::Damaged { offset, why })?;
+        }
+        if filler.put(lot).is_err() {
+            return Ok(());
+        }
+    }
 }
 
 /// Writes all that is in a view as the snapshot that `head` describes.
@@ -313,38 +459,6 @@ pub(super) fn merge(
     }
     add_changed(&mut writer, None)?;
     Ok(writer.finish()?)
-}
-
-enum Block {
-    Entries(Vec<Entry>),
-    End { count: u64, digest: u64 },
-}
-
-fn read_block(payload: &[u8]) -> Result<Block, DecodeError> {
-    let mut reader = Reader::new(payload);
-    match reader.octet()? {
-        ENTRIES => {
-            let mut entries = Vec::new();
-            while !reader.is_empty() {
-                let id = PrincipalId(reader.array()?);
-                entries.push(Entry {
-                    id,
-                    revision: reader.number()?,
-                    record: reader.octets()?.to_vec(),
-                });
-            }
-            Ok(Block::Entries(entries))
-        }
-        END => {
-            let end = Block::End {
-                count: reader.u64()?,
-                digest: reader.u64()?,
-            };
-            reader.finish()?;
-            Ok(end)
-        }
-        unknown => Err(DecodeError::Newer("snapshot block", unknown.into())),
-    }
 }
 
 #[cfg(test)]

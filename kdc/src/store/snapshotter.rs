@@ -132,10 +132,10 @@ impl Worker {
             return Ok(None);
         };
         let finished: Vec<_> = finished.iter().filter(|segment| segment.number > newest).collect();
-        let octets: u64 = finished.iter().map(|segment| len(segment)).sum();
+        let octets: u64 = finished.iter().map(|segment| segment.octets()).sum();
         let due = match threshold {
             0 => 0,
-            threshold => threshold.max(snapshots.last().map_or(0, len) / 2),
+            threshold => threshold.max(snapshots.last().map_or(0, Numbered::octets) / 2),
         };
         if finished.is_empty() || octets < due {
             return Ok(None);
@@ -273,10 +273,6 @@ fn note(changed: &mut Changed, revision: u64, change: Change) {
             changed.insert(id, None);
         }
     }
-}
-
-fn len(file: &Numbered) -> u64 {
-    fs::metadata(&file.path).map_or(0, |metadata| metadata.len())
 }
 
 fn damaged(file: &Numbered, offset: usize, why: &str) -> OpenError {

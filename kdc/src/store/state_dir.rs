@@ -45,6 +45,13 @@ pub(super) struct Numbered {
     pub(super) path: PathBuf,
 }
 
+impl Numbered {
+    /// How large it is; 0 if that cannot be told.
+    pub(super) fn octets(&self) -> u64 {
+        fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
+    }
+}
+
 impl StateDir {
     pub(super) fn new(path: &Path) -> Self {
         Self { path: path.to_owned() }

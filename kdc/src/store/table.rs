@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashTable;
+use hashbrown::{HashTable, hash_table};
 
 use super::packed::Packed;
 
@@ -28,14 +28,6 @@ struct Entry {
 }
 
 impl Table {
-    pub(super) fn new() -> Self {
-        let leaf = Arc::new(Leaf::new());
-        let branch = Arc::new(vec![leaf; FANOUT]);
-        Self {
-            root: Arc::new(vec![branch; FANOUT]),
-        }
-    }
-
     /// The record under `hash` that is the wanted one.
     pub(super) fn find(&self, hash: u64, wanted: impl Fn(&Packed) -> bool) -> Option<&Packed> {
         let (branch, leaf) = place(hash);
@@ -75,6 +67,68 @@ impl Table {
         let (branch, leaf) = place(hash);
         let branch = Arc::make_mut(Arc::make_mut(&mut self.root).get_mut(branch)?);
         Some(Arc::make_mut(branch.get_mut(leaf)?))
+    }
+}
+
+/// A table that is being filled with very many records, and shared with nobody yet.
+pub(super) struct TableBuilder {
+    leaves: Vec<Leaf>,
+}
+
+/// A record was there already.
+pub(super) struct Taken;
+
+impl TableBuilder {
+    /// For about so many records. More is no harm.
+    pub(super) fn new(records: usize) -> Self {
+        // A little less than an even share: what is too large stays so.
+        let share = records / (FANOUT * FANOUT) * 3 / 4;
+        Self {
+            leaves: (0..FANOUT * FANOUT).map(|_| Leaf::with_capacity(share)).collect(),
+        }
+    }
+
+    /// Adds a record, if there is none under `hash` that is the `same`. Only then a record is looked into: it is another
+    /// thread's, and far away.
+    pub(super) fn insert(
+        &mut self,
+        hash: u64,
+        record: Packed,
+        same: impl Fn(&Packed, &Packed) -> bool,
+    ) -> Result<(), Taken> {
+        let (branch, leaf) = place(hash);
+        let leaf = self.leaves.get_mut(branch * FANOUT + leaf).ok_or(Taken)?;
+        let is_same = |entry: &Entry| entry.hash == hash && same(&entry.record, &record);
+        match leaf.entry(hash, is_same, |entry| entry.hash) {
+            hash_table::Entry::Occupied(_) => Err(Taken),
+            hash_table::Entry::Vacant(place) => {
+                place.insert(Entry { hash, record });
+                Ok(())
+            }
+        }
+    }
+
+    /// The table.
+    pub(super) fn finish(self) -> Table {
+        let empty = Arc::new(Leaf::new());
+        let mut leaves = self.leaves.into_iter().map(|leaf| match leaf.is_empty() {
+            true => Arc::clone(&empty),
+            false => Arc::new(leaf),
+        });
+        let branches = (0..FANOUT).map(|_| Arc::new(leaves.by_ref().take(FANOUT).collect()));
+        Table {
+            root: Arc::new(branches.collect()),
+        }
+    }
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        let leaf = Arc::new(Leaf::new());
+        let branch = Arc::new(vec![leaf; FANOUT]);
+        Self {
+            root: Arc::new(vec![branch; FANOUT]),
+        }
     }
 }
 

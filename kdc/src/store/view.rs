@@ -1,6 +1,7 @@
 //! A consistent picture of the realm's principals, and the rules by which a change makes the next one.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
@@ -39,21 +40,45 @@ struct State {
     sequence: u64,
     chain: u32,
     digest: u64,
+    masters: BTreeSet<u32>,
+}
+
+/// Principals by id and by name, how many, the digest over all, and the master keys that theirs are sealed under.
+#[derive(Default)]
+pub(super) struct Content {
+    pub(super) by_id: Table,
+    pub(super) by_name: Table,
+    pub(super) len: usize,
+    pub(super) digest: u64,
+    pub(super) masters: BTreeSet<u32>,
 }
 
 impl View {
     /// A realm without principals.
     pub(super) fn empty(keyring: Arc<Keyring>) -> Self {
+        Self::of(keyring, RandomState::new(), Content::default())
+    }
+
+    /// A realm of the principals in these tables; `names` is what hashes names.
+    pub(super) fn of(keyring: Arc<Keyring>, names: RandomState, content: Content) -> Self {
+        let Content {
+            by_id,
+            by_name,
+            len,
+            digest,
+            masters,
+        } = content;
         let state = State {
-            by_id: Table::new(),
-            by_name: Table::new(),
-            names: RandomState::new(),
+            by_id,
+            by_name,
+            names,
             keyring,
             hot: Arc::new(Cache::new(HOT_RECORDS)),
-            len: 0,
+            len,
             sequence: 0,
             chain: 0,
-            digest: 0,
+            digest,
+            masters,
         };
         Self {
             state: Arc::new(state),
@@ -172,6 +197,11 @@ impl View {
         self.state.chain
     }
 
+    /// The numbers of the master keys that any key in here is, or at some time was, sealed under.
+    pub(super) fn masters(&self) -> impl Iterator<Item = u32> {
+        self.state.masters.iter().copied()
+    }
+
     /// The same with other master keys.
     pub(super) fn with_keyring(mut self, keyring: Arc<Keyring>) -> Self {
         self.state().keyring = keyring;
@@ -202,12 +232,7 @@ impl View {
         }
     }
 
-    /// Puts a principal in, whatever its revision; the sequence stays.
-    pub(super) fn restore(&mut self, packed: Packed) -> Result<(), NotRestored> {
-        self.state().restore(packed)
-    }
-
-    /// Puts a record in, as [`View::restore`]; what is wrong is said in full.
+    /// Puts a record in, whatever its revision; the sequence stays.
     pub(super) fn restore_record(&mut self, record: &PrincipalRecord) -> Result<(), StoreError> {
         let state = self.state();
         state.check_put(None, record)?;
@@ -269,14 +294,6 @@ impl State {
         self.by_id.find(id_hash(id), |packed| packed.id() == id)
     }
 
-    fn restore(&mut self, packed: Packed) -> Result<(), NotRestored> {
-        if self.get(packed.id()).is_some() || packed.names().any(|name| self.find(name).is_some()) {
-            return Err(NotRestored);
-        }
-        self.insert(packed);
-        Ok(())
-    }
-
     fn replace(&mut self, id: PrincipalId, new: Option<Packed>) -> Undo {
         self.sequence += 1;
         Undo {
@@ -302,6 +319,7 @@ impl State {
     }
 
     fn insert(&mut self, new: Packed) {
+        self.masters.extend(new.masters());
         for name in new.names() {
             self.by_name.insert(self.names.hash_one(name), new.clone());
         }
@@ -370,10 +388,6 @@ pub(super) struct Undo {
     old: Option<Packed>,
 }
 
-/// Why a principal was not put in: its id or one of its names is another's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NotRestored;
-
 fn check_revision(found: &Packed, expected: u64) -> Result<(), StoreError> {
     if found.revision() == expected {
         return Ok(());
@@ -391,7 +405,7 @@ fn names(record: &PrincipalRecord) -> impl Iterator<Item = &Name> {
 }
 
 /// Ids are random, so any of their octets will do.
-fn id_hash(id: PrincipalId) -> u64 {
+pub(super) fn id_hash(id: PrincipalId) -> u64 {
     u64::from_le_bytes(*id.0.first_chunk().unwrap_or(&[0; 8]))
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tessera_common::Random as _;
 use tessera_kdc::random::ThreadRandom;
 
+use super::dump::problems;
 use super::*;
 
 const STATE: &str = "TESSERA_CRASH_STATE";
@@ -82,6 +83,10 @@ fn kill_again_and_again(rounds: u64) -> u64 {
                 .count(),
             0
         );
+        drop(view);
+        drop(store);
+        // What the index lacked after the kill is in it.
+        assert_eq!(problems(&site), [""; 0]);
     }
     acknowledged
 }

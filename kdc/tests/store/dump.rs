@@ -72,7 +72,7 @@ fn heir(site: &Site) -> Site {
     heir
 }
 
-fn problems(site: &Site) -> Vec<String> {
+pub(super) fn problems(site: &Site) -> Vec<String> {
     store::verify(&location(site)).unwrap().problems
 }
 

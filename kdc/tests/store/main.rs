@@ -15,6 +15,7 @@ mod full_disk;
 mod index;
 mod refusal;
 mod rollover;
+mod start;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -33,8 +33,9 @@ pub(in crate::store) struct Frame<'a> {
     pub(in crate::store) chain: u32,
     /// Where it begins.
     pub(in crate::store) offset: usize,
+    /// How many octets it has.
+    pub(in crate::store) len: usize,
     previous: u32,
-    len: usize,
     batches: &'a [u8],
 }
 
