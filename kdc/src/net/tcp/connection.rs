@@ -1,5 +1,5 @@
-//! One connection: what has come of its messages, and what has not been taken of their answers. It never waits; its event
-//! loop calls it when there is something to do, and each call does a bounded amount.
+//! One connection: what has come of its messages, and what has not been taken of their answers. It never waits: its event
+//! loop has it receive, answer and send when it can, and each does a bounded amount.
 
 use core::cell::Cell;
 use std::io::{self, Read as _, Write as _};
@@ -27,7 +27,7 @@ pub(super) enum Wants {
     Message,
     /// The rest of a message that has begun.
     Rest,
-    /// Another turn, to answer what has come.
+    /// Another turn, to answer what has come already.
     Turn,
     /// An answer that is being made elsewhere.
     Answer,
@@ -44,8 +44,8 @@ pub(super) struct Desk {
     pub(super) service: Arc<dyn Service>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) log: Log,
+    /// Where what comes is put first, whichever connection it is of.
     incoming: Box<[u8]>,
-    outgoing: Vec<u8>,
 }
 
 impl Desk {
@@ -55,11 +55,9 @@ impl Desk {
             inbox,
             log,
             incoming: vec![0; READ].into(),
-            outgoing: Vec::new(),
         }
     }
 
-    // The answer to a message; whether it comes later, its ticket was taken.
     fn ask(&self, message: &[u8], origin: &Origin, question: Question) -> Answer {
         let taken = Cell::new(false);
         let later = || {
@@ -146,101 +144,59 @@ impl Connection {
         self.place.wait();
     }
 
-    /// Goes on with what it wants, as far as it can without waiting.
-    pub(super) fn go_on(&mut self, desk: &mut Desk) {
-        match self.wants() {
-            Wants::Message | Wants::Rest | Wants::End => self.read(desk),
-            Wants::Turn => self.answer_received(desk),
-            Wants::Room => {
-                let unsent = mem::take(&mut self.unsent);
-                self.send(&unsent);
-            }
-            Wants::Answer | Wants::Nothing => {}
-        }
-    }
-
-    /// Takes the answer to one of its messages; there may be none. One that comes too late is dropped.
-    pub(super) fn answered(&mut self, question: Question, answer: Option<&[u8]>) {
-        if !matches!(self.doing, Doing::Answering(asked) if asked == question) {
+    /// Reads once, if more is to be read now.
+    pub(super) fn receive(&mut self, desk: &mut Desk) {
+        if !matches!(self.wants(), Wants::Message | Wants::Rest | Wants::End) {
             return;
         }
-        let mut frames = Vec::new();
-        if answer.is_some_and(|answer| frame::put(&mut frames, answer)) {
-            self.doing = self.listening();
-            self.send(&frames);
-        } else {
-            self.doing = Doing::Closing;
-        }
-    }
-
-    fn listening(&self) -> Doing {
-        Doing::Listening {
-            more: !self.received.is_empty(),
-        }
-    }
-
-    fn read(&mut self, desk: &mut Desk) {
-        let mut incoming = mem::take(&mut desk.incoming);
-        match self.stream.read(&mut incoming) {
-            Ok(octets) if octets > 0 => self.take(incoming.get(..octets).unwrap_or_default(), desk),
+        match self.stream.read(&mut desk.incoming) {
+            Ok(octets) if octets > 0 => self.take(desk.incoming.get(..octets).unwrap_or_default()),
             Err(why) if is_passing(&why) => {}
             Ok(_) | Err(_) => self.doing = Doing::Closing,
         }
-        desk.incoming = incoming;
     }
 
-    fn take(&mut self, octets: &[u8], desk: &mut Desk) {
-        if let Doing::Lingering { left } = self.doing {
-            self.doing = match left.checked_sub(octets.len()) {
+    fn take(&mut self, octets: &[u8]) {
+        self.doing = match self.doing {
+            Doing::Lingering { left } => match left.checked_sub(octets.len()) {
                 Some(left) => Doing::Lingering { left },
                 None => Doing::Closing,
-            };
-        } else if self.received.is_empty() {
-            let rest = self.answer(octets, desk);
-            self.received.extend_from_slice(rest);
-        } else {
-            self.received.extend_from_slice(octets);
-            self.answer_received(desk);
+            },
+            _ => {
+                self.received.extend_from_slice(octets);
+                Doing::Listening { more: true }
+            }
         }
     }
 
-    fn answer_received(&mut self, desk: &mut Desk) {
-        let mut received = mem::take(&mut self.received);
-        let left = self.answer(&received, desk).len();
-        if left > 0 {
-            received.drain(..received.len().saturating_sub(left));
-            self.received = received;
+    /// Answers messages that are whole, in order, unless its client has former answers to take first.
+    pub(super) fn answer(&mut self, desk: &Desk) {
+        if self.wants() != Wants::Turn {
+            return;
         }
-    }
-
-    // Answers messages that are whole, in order, and sends the answers. Returns what was left.
-    fn answer<'a>(&mut self, octets: &'a [u8], desk: &mut Desk) -> &'a [u8] {
-        let mut outgoing = mem::take(&mut desk.outgoing);
-        let mut rest = octets;
-        self.doing = Doing::Listening { more: true };
+        let received = mem::take(&mut self.received);
+        let mut rest = received.as_slice();
         for _ in 0..MESSAGES {
-            match frame::first(rest) {
+            self.doing = match frame::first(rest) {
                 Frame::Whole(message, behind) => {
                     rest = behind;
-                    self.doing = self.answer_one(message, desk, &mut outgoing);
+                    self.answer_one(message, desk)
                 }
-                Frame::Part => self.doing = Doing::Listening { more: false },
-                Frame::TooLong => self.doing = self.too_long(desk, &mut outgoing),
-            }
+                Frame::Part => Doing::Listening { more: false },
+                Frame::TooLong => self.too_long(desk),
+            };
             if !matches!(self.doing, Doing::Listening { more: true }) {
                 break;
             }
         }
-        self.send(&outgoing);
-        outgoing.clear();
-        desk.outgoing = outgoing;
-        match self.doing {
-            Doing::Listening { .. } | Doing::Answering(_) => rest,
-            Doing::Lingering { .. } | Doing::Closing => &[],
+        if rest.len() == received.len() {
+            self.received = received;
+        } else {
+            self.received = rest.to_vec();
         }
     }
 
-    fn answer_one(&mut self, message: &[u8], desk: &Desk, outgoing: &mut Vec<u8>) -> Doing {
+    fn answer_one(&mut self, message: &[u8], desk: &Desk) -> Doing {
         if !self.place.keep() {
             return Doing::Closing;
         }
@@ -250,41 +206,56 @@ impl Connection {
             message: self.messages,
         };
         match desk.ask(message, &self.origin, question) {
-            Answer::Reply(answer) if frame::put(outgoing, &answer) => Doing::Listening { more: true },
+            Answer::Reply(answer) if frame::put(&mut self.unsent, &answer) => Doing::Listening { more: true },
             Answer::Later => Doing::Answering(question),
             Answer::Reply(_) | Answer::Silence => Doing::Closing,
         }
     }
 
-    fn too_long(&mut self, desk: &Desk, outgoing: &mut Vec<u8>) -> Doing {
+    fn too_long(&mut self, desk: &Desk) -> Doing {
         match desk.service.too_long(&self.origin) {
-            Some(answer) if self.place.keep() && frame::put(outgoing, &answer) => {
+            Some(answer) if self.place.keep() && frame::put(&mut self.unsent, &answer) => {
                 Doing::Lingering { left: MAX_MESSAGE }
             }
             _ => Doing::Closing,
         }
     }
 
-    // Sends what the socket takes, and keeps the rest. What was to follow the last octet follows it.
-    fn send(&mut self, frames: &[u8]) {
+    /// Takes the answer to one of its messages; there may be none. One that comes too late is dropped.
+    pub(super) fn answered(&mut self, question: Question, answer: Option<&[u8]>) {
+        if !matches!(self.doing, Doing::Answering(asked) if asked == question) {
+            return;
+        }
+        self.doing = match answer {
+            Some(answer) if frame::put(&mut self.unsent, answer) => Doing::Listening {
+                more: !self.received.is_empty(),
+            },
+            _ => Doing::Closing,
+        };
+    }
+
+    /// Sends of the answers what the socket takes.
+    pub(super) fn send(&mut self) {
         if self.unsent.is_empty() {
-            let mut left = frames;
-            while !left.is_empty() {
-                match self.stream.write(left) {
-                    Ok(octets) => left = left.get(octets..).unwrap_or_default(),
-                    Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-                    Err(why) if why.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(_) => {
-                        self.doing = Doing::Closing;
-                        return;
-                    }
+            return;
+        }
+        let mut sent = 0;
+        while let Some(left @ [_, ..]) = self.unsent.get(sent..) {
+            match self.stream.write(left) {
+                Ok(octets) => sent += octets,
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+                Err(why) if why.kind() == io::ErrorKind::WouldBlock => {
+                    self.unsent.drain(..sent);
+                    return;
+                }
+                Err(_) => {
+                    self.doing = Doing::Closing;
+                    break;
                 }
             }
-            self.unsent.extend_from_slice(left);
-        } else {
-            self.unsent.extend_from_slice(frames);
         }
-        if self.unsent.is_empty() && matches!(self.doing, Doing::Lingering { .. }) {
+        self.unsent = Vec::new();
+        if matches!(self.doing, Doing::Lingering { .. }) {
             let _ = self.stream.shutdown(Shutdown::Write);
         }
     }

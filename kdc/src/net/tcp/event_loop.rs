@@ -21,8 +21,14 @@ use super::inbox::{Inbox, News};
 use crate::log::Log;
 use crate::net::{Origin, Service, Transport};
 
-/// How many connections are accepted of one socket before others have their turn.
-const ACCEPTED: usize = 16;
+/// How many connections are accepted of one socket before others have their turn, and how many that have a turn at once are
+/// a crowd: some of them wait for milliseconds, and another loop is to help.
+const CROWD: usize = 64;
+/// How long a loop helps.
+const HELP: Duration = Duration::from_secs(1);
+/// How long a client has to hang up after its first answer before the kernel is told to watch the connection. If it asks
+/// again instead, it waits that long, once.
+const MOMENT: Duration = Duration::from_millis(1);
 /// How many events a system call tells of at most.
 const EVENTS: usize = 128;
 /// How long a socket rests that no connection can be accepted from.
@@ -32,12 +38,19 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How long answers may take to be made and sent when the loop stops.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// The inbox's name among events and deadlines. The sockets' follow, and after them the connections': none is used again.
+/// The inbox's name among events, and the helping's among deadlines. The sockets' follow, and after them the connections':
+/// none is used again.
 const INBOX: u64 = 0;
 
 pub(super) struct EventLoop {
     epoll: Epoll,
     sockets: Arc<[TcpSocket]>,
+    /// Whether it accepts always. If not, only while it helps.
+    leads: bool,
+    helps: Option<Deadline>,
+    /// Whom it has help, and until when it need not ask again.
+    helper: Option<Arc<Inbox>>,
+    helped: Instant,
     /// Of sockets that rest.
     resting: Vec<Option<Deadline>>,
     admission: Arc<Connections>,
@@ -46,8 +59,13 @@ pub(super) struct EventLoop {
     desk: Desk,
     deadlines: Deadlines,
     now: Instant,
+    /// Those that are served in this turn.
+    busy: Vec<(u64, Served)>,
     /// Those that want another turn.
     unfinished: Vec<u64>,
+    /// Those that had their first answer in the last turn. Most clients hang up then, and the kernel need not be told of them
+    /// before.
+    recent: Vec<u64>,
     turned_away: u64,
 }
 
@@ -58,21 +76,29 @@ struct Served {
     /// What the deadline is for: what is waited for, and after how many messages.
     waits: Option<(Wants, u64)>,
     deadline: Option<Deadline>,
+    /// Whether its client has had its moment to hang up.
+    lasting: bool,
 }
 
 impl EventLoop {
+    /// One that serves nobody yet: it leads, or is the helper of another.
     pub(super) fn new(
         sockets: Arc<[TcpSocket]>,
-        service: Arc<dyn Service>,
         admission: Arc<Connections>,
+        service: Arc<dyn Service>,
         inbox: Arc<Inbox>,
+        helper: Option<Arc<Inbox>>,
         log: Log,
     ) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         epoll.add(&*inbox, EpollEvent::new(EpollFlags::EPOLLIN, INBOX))?;
         let now = now();
-        let new = Self {
+        Ok(Self {
             epoll,
+            leads: false,
+            helps: None,
+            helper,
+            helped: now,
             resting: vec![None; sockets.len()],
             admission,
             connections: HashMap::new(),
@@ -81,13 +107,17 @@ impl EventLoop {
             desk: Desk::new(service, inbox, log),
             deadlines: Deadlines::new(now),
             now,
+            busy: Vec::new(),
             unfinished: Vec::new(),
+            recent: Vec::new(),
             turned_away: 0,
-        };
-        for at in 0..new.sockets.len() {
-            new.listen(at)?;
-        }
-        Ok(new)
+        })
+    }
+
+    /// From now on it accepts.
+    pub(super) fn lead(&mut self) -> io::Result<()> {
+        self.leads = true;
+        (0..self.sockets.len()).try_for_each(|at| self.listen(at))
     }
 
     /// Serves until the inbox says to stop, and then until what was asked is answered.
@@ -113,12 +143,18 @@ impl EventLoop {
     }
 
     fn turn(&mut self, events: &mut [EpollEvent], patience: Option<Duration>) {
-        let patience = if self.unfinished.is_empty() {
-            [patience, self.deadlines.first(self.now)].into_iter().flatten().min()
-        } else {
-            Some(Duration::ZERO)
-        };
-        let told = match self.epoll.wait(events, milliseconds(patience)) {
+        let recent = std::mem::take(&mut self.recent);
+        let unfinished = std::mem::take(&mut self.unfinished);
+        let patience = [
+            patience,
+            self.deadlines.first(self.now),
+            (!recent.is_empty()).then_some(MOMENT),
+            (!unfinished.is_empty()).then_some(Duration::ZERO),
+        ];
+        let told = match self
+            .epoll
+            .wait(events, milliseconds(patience.into_iter().flatten().min()))
+        {
             Ok(told) => told,
             Err(Errno::EINTR) => 0,
             Err(errno) => {
@@ -128,7 +164,6 @@ impl EventLoop {
             }
         };
         self.now = now();
-        let unfinished = std::mem::take(&mut self.unfinished);
         let mut news = false;
         for event in events.iter().take(told) {
             match event.data() {
@@ -140,23 +175,83 @@ impl EventLoop {
             }
         }
         for name in unfinished {
-            self.finish(name);
+            self.take_up(name);
         }
+        if self.busy.len() >= CROWD {
+            self.ask_for_help();
+        }
+        self.serve();
+        // After the others, to give them time.
+        for name in recent {
+            self.take_up(name);
+        }
+        self.serve();
         if news {
             self.hear();
         }
+        self.expire();
+    }
+
+    // All receive, then all are answered: the processor does better at one thing many times than at many things once.
+    fn serve(&mut self) {
+        for (_, served) in &mut self.busy {
+            served.connection.receive(&mut self.desk);
+        }
+        for (_, served) in &mut self.busy {
+            served.connection.answer(&self.desk);
+        }
+        let mut busy = std::mem::take(&mut self.busy);
+        for (name, mut served) in busy.drain(..) {
+            served.connection.send();
+            self.put_back(name, served);
+        }
+        self.busy = busy;
+    }
+
+    fn expire(&mut self) {
         while let Some(name) = self.deadlines.pop(self.now) {
-            match self.socket(name) {
-                Some(at) => {
-                    if let Some(resting) = self.resting.get_mut(at) {
-                        *resting = None;
-                    }
-                    if let Err(why) = self.listen(at) {
-                        self.rest(at, &why);
-                    }
+            if name == INBOX {
+                self.helps = None;
+                for socket in &*self.sockets {
+                    let _ = self.epoll.delete(&socket.socket);
                 }
-                None => self.close(name),
+            } else if let Some(at) = self.socket(name) {
+                if let Some(resting) = self.resting.get_mut(at) {
+                    *resting = None;
+                }
+                if self.leads || self.helps.is_some() {
+                    self.listen_or_rest(at);
+                }
+            } else {
+                self.close(name);
             }
+        }
+    }
+
+    fn ask_for_help(&mut self) {
+        if let Some(helper) = &self.helper
+            && self.helped <= self.now
+        {
+            self.helped = self.now + HELP / 2;
+            helper.tell(News::Crowd);
+        }
+    }
+
+    fn help(&mut self) {
+        let helped = self.helps.is_some();
+        self.deadlines.put(&mut self.helps, INBOX, self.now, HELP);
+        if !helped {
+            for at in 0..self.sockets.len() {
+                if self.resting.get(at).is_some_and(Option::is_none) {
+                    self.listen_or_rest(at);
+                }
+            }
+        }
+    }
+
+    fn listen_or_rest(&mut self, at: usize) {
+        if let Err(why) = self.listen(at) {
+            self.rest(at, &why);
         }
     }
 
@@ -178,7 +273,7 @@ impl EventLoop {
     fn accept(&mut self, at: usize) {
         let sockets = Arc::clone(&self.sockets);
         let Some(socket) = sockets.get(at) else { return };
-        for _ in 0..ACCEPTED {
+        for _ in 0..CROWD {
             match accept(&socket.socket) {
                 Ok((stream, peer)) => self.begin(stream, peer, socket.address),
                 Err(why) => {
@@ -242,61 +337,51 @@ impl EventLoop {
             local,
             transport: Transport::Tcp,
         };
-        let mut served = Served {
+        let served = Served {
             connection: Connection::new(name, stream, origin, place),
             told: None,
             waits: None,
             deadline: None,
+            lasting: false,
         };
-        served.connection.go_on(&mut self.desk);
-        if self.settle(name, &mut served) {
-            self.connections.insert(name, served);
-        } else {
-            self.deadlines.remove(&mut served.deadline, name);
-        }
+        self.busy.push((name, served));
     }
 
     fn happened(&mut self, name: u64, events: EpollFlags) {
         if events.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP) {
             // Neither end will hear of the other again.
             self.close(name);
-        } else if let Some(served) = self.connections.get_mut(&name)
-            // One that wants a turn gets it anyway.
-            && served.connection.wants() != Wants::Turn
-        {
-            served.connection.go_on(&mut self.desk);
-            self.settled(name);
+        } else {
+            self.take_up(name);
         }
     }
 
-    fn finish(&mut self, name: u64) {
-        if let Some(served) = self.connections.get_mut(&name) {
-            served.connection.go_on(&mut self.desk);
-            self.settled(name);
-        }
+    fn take_up(&mut self, name: u64) {
+        self.busy.extend(self.connections.remove_entry(&name));
     }
 
     fn hear(&mut self) {
         for news in self.desk.inbox.take() {
             match news {
                 News::Evicted(name) => self.close(name),
+                News::Crowd => self.help(),
                 News::Answered(question, answer) => {
                     let name = question.connection;
-                    if let Some(served) = self.connections.get_mut(&name) {
+                    if let Some(mut served) = self.connections.remove(&name) {
                         served.connection.answered(question, answer.as_deref());
-                        self.settled(name);
+                        served.connection.send();
+                        self.put_back(name, served);
                     }
                 }
             }
         }
     }
 
-    fn settled(&mut self, name: u64) {
-        let Some(mut served) = self.connections.remove(&name) else {
-            return;
-        };
+    fn put_back(&mut self, name: u64, mut served: Served) {
         if self.settle(name, &mut served) {
             self.connections.insert(name, served);
+        } else {
+            self.deadlines.remove(&mut served.deadline, name);
         }
     }
 
@@ -315,10 +400,7 @@ impl EventLoop {
                 self.unfinished.push(name);
                 return true;
             }
-            Wants::Nothing => {
-                self.deadlines.remove(&mut served.deadline, name);
-                return false;
-            }
+            Wants::Nothing => return false,
         };
         let waits = Some((wants, served.connection.messages()));
         if served.waits != waits {
@@ -327,6 +409,12 @@ impl EventLoop {
         }
         if matches!(wants, Wants::Message | Wants::Rest) {
             served.connection.wait();
+        }
+        let answered = wants == Wants::Message && served.connection.messages() > 0;
+        if answered && served.told.is_none() && !served.lasting {
+            served.lasting = true;
+            self.recent.push(name);
+            return true;
         }
         let mut event = EpollEvent::new(tell, name);
         let stream = served.connection.stream();
@@ -339,7 +427,6 @@ impl EventLoop {
             self.desk
                 .log
                 .error(format_args!("a connection cannot be waited for: {errno}"));
-            self.deadlines.remove(&mut served.deadline, name);
             return false;
         }
         served.told = Some(tell);

@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-/// News of a connection, which may be gone by now.
+/// What an event loop is told. A connection that it is about may be gone by now.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News {
-    /// Its place was given to another.
+    /// A connection's place was given to another.
     Evicted(u64),
-    /// The answer to one of its messages; none, when there will be none.
+    /// The answer to one of a connection's messages; none, when there will be none.
     Answered(Question, Option<Arc<[u8]>>),
+    /// Another loop cannot accept all.
+    Crowd,
 }
 
 /// A message, by its connection and how many came before.

@@ -1,5 +1,7 @@
 //! Connections: messages behind a length of four octets (RFC 4120 §7.2.2), several in one connection, answered in order.
-//! Event loops, one thread each, share the sockets; a connection stays with the one that accepted it.
+//! Event loops, one thread each, share the sockets; a connection stays with the one that accepted it. The first accepts all
+//! while it can: a core that is awake and has the code at hand answers cheaper than two that are woken in turn. When there
+//! is a crowd, it has the next help, which may need the one after it.
 
 mod connection;
 mod connections;
@@ -119,11 +121,16 @@ impl TcpWorkers {
             inboxes: Vec::new(),
             threads: Vec::new(),
         };
-        for _ in 0..workers.max(1) {
+        let mut next = None;
+        for before in (0..workers.max(1)).rev() {
             let inbox = Arc::new(Inbox::new()?);
             new.inboxes.push(Arc::clone(&inbox));
+            let helper = next.replace(Arc::clone(&inbox));
             let (sockets, connections) = (Arc::clone(&sockets), Arc::clone(&connections));
-            let event_loop = EventLoop::new(sockets, Arc::clone(service), connections, inbox, log.clone())?;
+            let mut event_loop = EventLoop::new(sockets, connections, Arc::clone(service), inbox, helper, log.clone())?;
+            if before == 0 {
+                event_loop.lead()?;
+            }
             let thread = thread::Builder::new().name("tcp".into()).spawn(|| event_loop.run())?;
             new.threads.push(thread);
         }

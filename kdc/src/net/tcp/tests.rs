@@ -1,5 +1,6 @@
 //! Real clients at real sockets.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream as Client};
 use std::sync::Mutex;
@@ -36,6 +37,11 @@ impl Service for Echo {
                 Answer::Later
             }
             b"forgotten" => Answer::Later,
+            b"who" => Answer::Reply(format!("{:?}", thread::current().id()).into_bytes().into()),
+            b"slow" => {
+                thread::sleep(Duration::from_millis(300));
+                Answer::Silence
+            }
             b"where" => Answer::Reply(origin.local.to_string().as_bytes().into()),
             _ => Answer::Reply(request.iter().rev().copied().collect()),
         }
@@ -476,4 +482,29 @@ fn an_answer_that_is_never_made_does_not_keep_the_loops_from_stopping() {
     let _asked = served.asked();
     drop(served);
     assert!(closed(&mut client));
+}
+
+// Which threads answer so many clients that ask at once.
+fn who_answers(served: &Served, clients: usize) -> BTreeSet<Vec<u8>> {
+    let mut clients: Vec<_> = (0..clients).map(|_| connect(served)).collect();
+    for client in &mut clients {
+        client.write_all(&framed(b"who")).unwrap();
+    }
+    clients.iter_mut().map(receive).collect()
+}
+
+#[test]
+fn a_crowd_is_served_by_several_loops_and_a_few_by_one() {
+    let served = served_by(3, "127.0.0.1:0", TcpLimits::default());
+    assert_eq!(who_answers(&served, 20).len(), 1);
+    let mut all = BTreeSet::new();
+    while all.len() < 2 {
+        // While the first loop is held up, the others come together.
+        connect(&served).write_all(&framed(b"slow")).unwrap();
+        all.extend(who_answers(&served, 200));
+    }
+    // Those that helped go to rest again.
+    while who_answers(&served, 20).len() > 1 {
+        thread::sleep(Duration::from_millis(200));
+    }
 }
