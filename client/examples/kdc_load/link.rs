@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tessera_client::system::{self, SystemRandom};
@@ -31,20 +31,24 @@ pub(super) struct Tally {
     pub(super) lost: usize,
     pub(super) opened: usize,
     pub(super) wrong: usize,
+    pub(super) sent: usize,
     pub(super) sent_octets: usize,
     pub(super) received_octets: usize,
+    /// How long each reply took, in microseconds.
+    took: Vec<u32>,
 }
 
 /// Sockets with at most one request on the way at each.
 pub(super) struct Link {
     address: SocketAddr,
+    from: Option<IpAddr>,
     sockets: Vec<UdpSocket>,
     spin: bool,
 }
 
 /// One request and its reply.
 pub(super) fn ask(address: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
-    let socket = connected(address)?;
+    let socket = connected(address, None)?;
     socket.set_read_timeout(Some(Duration::from_millis(PATIENCE.into())))?;
     let mut reply = vec![0; LARGEST];
     for _ in 0..5 {
@@ -57,31 +61,41 @@ pub(super) fn ask(address: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
     Err(io::Error::other(format!("no reply from {address}")))
 }
 
-fn connected(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind(if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
+fn connected(address: SocketAddr, from: Option<IpAddr>) -> io::Result<UdpSocket> {
+    let any: IpAddr = if address.is_ipv4() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
+    let socket = UdpSocket::bind((from.unwrap_or(any), 0))?;
     socket.connect(address)?;
     Ok(socket)
 }
 
-fn without_waiting(address: SocketAddr) -> UdpSocket {
-    let socket = connected(address).expect("a socket");
+fn without_waiting(address: SocketAddr, from: Option<IpAddr>) -> UdpSocket {
+    let socket = connected(address, from).expect("a socket");
     socket.set_nonblocking(true).expect("a socket that does not wait");
     socket
 }
 
 impl Link {
-    pub(super) fn new(address: SocketAddr, outstanding: usize, spin: bool) -> Self {
+    pub(super) fn new(address: SocketAddr, from: Option<IpAddr>, outstanding: usize, spin: bool) -> Self {
         Self {
             address,
-            sockets: (0..outstanding.max(1)).map(|_| without_waiting(address)).collect(),
+            from,
+            sockets: (0..outstanding.max(1))
+                .map(|_| without_waiting(address, from))
+                .collect(),
             spin,
         }
     }
 
     /// Sends all requests, the next as soon as a reply is there, and waits for the last reply.
+    #[allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
     pub(super) fn run(&mut self, requests: &[(Request, &Client)], tally: &mut Tally) {
         let mut left = requests.iter();
         let mut on_the_way = vec![None; self.sockets.len()];
+        let mut sent_at = vec![Instant::now(); self.sockets.len()];
         for (socket, slot) in self.sockets.iter().zip(&mut on_the_way) {
             *slot = left.next();
             send(socket, *slot, tally);
@@ -92,13 +106,13 @@ impl Link {
                 // A late reply must not answer the next request: that one gets another socket.
                 tally.lost += on_the_way.iter().flatten().count();
                 for (socket, slot) in self.sockets.iter_mut().zip(&mut on_the_way) {
-                    *socket = without_waiting(self.address);
+                    *socket = without_waiting(self.address, self.from);
                     *slot = left.next();
                     send(socket, *slot, tally);
                 }
                 continue;
             }
-            for (socket, slot) in self.sockets.iter().zip(&mut on_the_way) {
+            for ((socket, slot), sent_at) in self.sockets.iter().zip(&mut on_the_way).zip(&mut sent_at) {
                 let Some((request, client)) = *slot else { continue };
                 let octets = match socket.recv(&mut reply) {
                     Ok(length) => reply.get(..length).unwrap_or_default(),
@@ -107,6 +121,9 @@ impl Link {
                 };
                 tally.received_octets += octets.len();
                 tally.count(request, client, octets);
+                let now = Instant::now();
+                let took = now.duration_since(core::mem::replace(sent_at, now));
+                tally.took.push(took.as_micros().try_into().unwrap_or(u32::MAX));
                 *slot = left.next();
                 send(socket, *slot, tally);
             }
@@ -128,8 +145,30 @@ impl Link {
 
 fn send(socket: &UdpSocket, request: Option<&(Request, &Client)>, tally: &mut Tally) {
     let Some((request, _)) = request else { return };
+    tally.sent += 1;
     tally.sent_octets += request.octets.len();
     socket.send(&request.octets).expect("a datagram is sent");
+}
+
+/// Sends requests, again and again from the first one, as fast as the socket takes them. Nobody looks at the replies.
+#[allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+pub(super) fn flood(
+    address: SocketAddr,
+    from: Option<IpAddr>,
+    lasts: Duration,
+    requests: &[(Request, &Client)],
+    tally: &mut Tally,
+) {
+    let socket = connected(address, from).expect("a socket");
+    let begun = Instant::now();
+    for burst in requests.chunks(256).cycle() {
+        if begun.elapsed() > lasts {
+            return;
+        }
+        for (request, _) in burst {
+            tally.sent += usize::from(socket.send(&request.octets).is_ok());
+        }
+    }
 }
 
 /// Sends all requests over TCP, a connection for each, as clients do; a thread for each that is on the way.
@@ -187,6 +226,13 @@ fn over_tcp(address: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 impl Tally {
+    /// Within how many microseconds so many of a hundred replies came; 0 where that was not measured.
+    pub(super) fn took(&self, percent: usize) -> u32 {
+        let mut took = self.took.clone();
+        took.sort_unstable();
+        took.get(took.len() * percent / 100).copied().unwrap_or(0)
+    }
+
     fn count(&mut self, request: &Request, client: &Client, reply: &[u8]) {
         match reply.first() {
             Some(&(AS_REP_TAG | TGS_REP_TAG)) => self.replies += 1,

@@ -21,9 +21,10 @@ mod link;
 mod machine;
 
 use std::error::Error;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use exchange::{Client, Proof, Request, further};
@@ -48,14 +49,17 @@ struct Arguments {
     #[arg(long)]
     users: Option<usize>,
     /// The users' password. Its key has the default salt
+    #[arg(long, required_unless_present = "key")]
+    password: Option<String>,
+    /// The users' key instead, in hexadecimal: all have the same
     #[arg(long)]
-    password: String,
+    key: Option<String>,
     /// The enctype of the users' keys and of all that is asked for
     #[arg(long, default_value = "aes256-cts-hmac-sha1-96")]
     enctype: String,
     /// Whose ticket is the armor, and for what tickets are asked for
     #[arg(long)]
-    armor: String,
+    armor: Option<String>,
     /// The keytab with its key
     #[arg(long)]
     armor_keytab: Option<PathBuf>,
@@ -74,6 +78,12 @@ struct Arguments {
     /// How many requests are on the way at once, each on a socket of its own
     #[arg(long, default_value_t = 16)]
     outstanding: usize,
+    /// The address to ask from
+    #[arg(long)]
+    from: Option<IpAddr>,
+    /// How long a flood lasts
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
     /// Ask for the checksum of the request in the reply (RFC 6806 §11), as most clients do
     #[arg(long)]
     enc_pa_rep: bool,
@@ -98,10 +108,13 @@ enum Mode {
     Tgs,
     /// An encrypted timestamp, over TCP with a connection for each
     Tcp,
+    /// Encrypted timestamps, as fast as one socket takes them, whether there are replies or not
+    Flood,
 }
 
 /// Of this many replies one is opened.
 const OPENED: usize = 64;
+const NO_ARMOR: &str = "give --armor";
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
@@ -118,9 +131,15 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let realm = Realm::new(&arguments.realm)?;
     let etype = EncType::from_name(&arguments.enctype).ok_or("that enctype is not used here")?;
     let clients = clients(arguments, &realm, etype)?;
-    let armor = armor(arguments, &realm, etype)?;
-    let service = Principal::parse(&arguments.armor, Some(&realm))?;
+    let host = arguments.armor.as_deref();
+    let host = host.map(|name| Principal::parse(name, Some(&realm))).transpose()?;
+    let armor = if arguments.mode.contains(&Mode::Fast) {
+        Some(armor(arguments, host.as_ref().ok_or(NO_ARMOR)?, etype)?)
+    } else {
+        None
+    };
     let tgts = if arguments.mode.contains(&Mode::Tgs) {
+        host.as_ref().ok_or(NO_ARMOR)?;
         clients
             .iter()
             .map(|client| login(arguments.address, client))
@@ -133,12 +152,14 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         let make = |n: usize, now| -> Request {
             let random = &mut SystemRandom;
             let client = n % clients.len();
-            match (mode, clients.get(client), tgts.get(client)) {
-                (Mode::Tgs, _, Some(tgt)) => further(tgt, &service, now, random),
-                (Mode::Fast, Some(client), _) => client.request(Proof::Challenge(&armor), now, random),
-                (_, Some(client), _) => client.request(Proof::Timestamp, now, random),
-                (_, None, _) => unreachable!("there is a client"),
+            if let (Mode::Tgs, Some(host), Some(tgt)) = (mode, &host, tgts.get(client)) {
+                return further(tgt, host, now, random);
             }
+            let proof = match (mode, &armor) {
+                (Mode::Fast, Some(armor)) => Proof::Challenge(armor),
+                _ => Proof::Timestamp,
+            };
+            clients.get(client).expect("a client").request(proof, now, random)
         };
         right &= measure(arguments, *mode, &clients, make);
     }
@@ -156,9 +177,14 @@ fn clients(arguments: &Arguments, realm: &Realm, etype: EncType) -> Result<Vec<C
         None => vec![arguments.user.clone()],
         Some(users) => (0..users).map(|n| format!("{}{n}", arguments.user)).collect(),
     };
+    let key = arguments.key.as_deref().map(|key| key_of(etype, key)).transpose()?;
     let client = |name: &String| -> Result<Client, Box<dyn Error>> {
         let principal = Principal::parse(name, Some(realm))?;
-        let key = password_key(&principal, etype, &arguments.password)?;
+        let key = match (&key, &arguments.password) {
+            (Some(key), _) => key.clone(),
+            (None, Some(password)) => password_key(&principal, etype, password)?,
+            (None, None) => return Err("give --password or --key".into()),
+        };
         Ok(Client::new(principal, key, arguments.enc_pa_rep))
     };
     names.iter().map(client).collect()
@@ -169,19 +195,24 @@ fn password_key(principal: &Principal, etype: EncType, password: &str) -> Result
     Ok(string_to_key(etype, password.as_bytes(), &salt, None)?)
 }
 
+fn key_of(etype: EncType, hexadecimal: &str) -> Result<Key, Box<dyn Error>> {
+    let octet = |at| u8::from_str_radix(hexadecimal.get(at..at + 2).unwrap_or_default(), 16);
+    let octets: Vec<u8> = (0..hexadecimal.len()).step_by(2).map(octet).collect::<Result<_, _>>()?;
+    Ok(Key::new(etype, &octets)?)
+}
+
 // The ticket that all requests are armored with, as a host would use its own.
-fn armor(arguments: &Arguments, realm: &Realm, etype: EncType) -> Result<Credential, Box<dyn Error>> {
-    let principal = Principal::parse(&arguments.armor, Some(realm))?;
+fn armor(arguments: &Arguments, principal: &Principal, etype: EncType) -> Result<Credential, Box<dyn Error>> {
     let key = match (&arguments.armor_keytab, &arguments.armor_password) {
         (Some(file), _) => {
             let keytab = Keytab::parse(&std::fs::read(file)?)?;
-            let key = keytab.find(&principal, None, etype).cloned();
+            let key = keytab.find(principal, None, etype).cloned();
             key.ok_or_else(|| format!("no key of {principal} in {}", file.display()))?
         }
-        (None, Some(password)) => password_key(&principal, etype, password)?,
+        (None, Some(password)) => password_key(principal, etype, password)?,
         (None, None) => return Err("give --armor-keytab or --armor-password".into()),
     };
-    login(arguments.address, &Client::new(principal, key, false))
+    login(arguments.address, &Client::new(principal.clone(), key, false))
 }
 
 fn measure(arguments: &Arguments, mode: Mode, clients: &[Client], make: impl Fn(usize, Timestamp) -> Request) -> bool {
@@ -199,10 +230,18 @@ fn measure(arguments: &Arguments, mode: Mode, clients: &[Client], make: impl Fn(
         })
         .collect();
     let (warm_up, measured) = requests.split_at(arguments.warm_up);
-    let mut link = link::Link::new(arguments.address, arguments.outstanding, arguments.spin);
+    let from = arguments.from;
+    let mut link = link::Link::new(arguments.address, from, arguments.outstanding, arguments.spin);
     let mut run = |requests: &[(Request, &Client)], tally: &mut link::Tally| match mode {
         Mode::Tcp => link::run_over_tcp(arguments.address, arguments.outstanding, requests, tally),
         Mode::Plain | Mode::Fast | Mode::Tgs => link.run(requests, tally),
+        Mode::Flood => link::flood(
+            arguments.address,
+            from,
+            Duration::from_secs(arguments.seconds),
+            requests,
+            tally,
+        ),
     };
     let mut ignored = link::Tally::default();
     run(warm_up, &mut ignored);
@@ -212,13 +251,13 @@ fn measure(arguments: &Arguments, mode: Mode, clients: &[Client], make: impl Fn(
     run(measured, &mut tally);
     let used = machine::Usage::now(&arguments.server_pid).since(&before);
     print(arguments, mode, &tally, &used);
-    tally.replies == measured.len() && tally.wrong == 0 && ignored.wrong == 0
+    mode == Mode::Flood || (tally.replies == measured.len() && tally.wrong == 0 && ignored.wrong == 0)
 }
 
 /// No two requests of a client may have the same time.
 fn later(start: Timestamp, microseconds: usize) -> Timestamp {
     let all = u64::from(start.usec) + microseconds as u64;
-    let seconds = core::time::Duration::from_secs(all / 1_000_000);
+    let seconds = Duration::from_secs(all / 1_000_000);
     Timestamp::new(start.time.plus(seconds), (all % 1_000_000) as u32)
 }
 
@@ -230,7 +269,9 @@ fn print(arguments: &Arguments, mode: Mode, tally: &link::Tally, used: &machine:
         Mode::Fast => "fast",
         Mode::Tgs => "tgs",
         Mode::Tcp => "tcp",
+        Mode::Flood => "flood",
     };
+    let [half, most] = [50, 99].map(|percent| tally.took(percent));
     let (server, generator) = (per(used.server), per(used.own));
     let rate = answered as f64 / used.wall;
     let other = (used.busy - used.own - used.server).max(0.0) / used.wall;
@@ -241,6 +282,9 @@ fn print(arguments: &Arguments, mode: Mode, tally: &link::Tally, used: &machine:
             "server_cpu_us_per_req": (server * 100.0).round() / 100.0,
             "rps": rate.round(),
             "wall_s": used.wall,
+            "p50_us": half,
+            "p99_us": most,
+            "sent": tally.sent,
             "gen_cpu_us_per_req": (generator * 100.0).round() / 100.0,
             "other_cpus_busy": (other * 100.0).round() / 100.0,
             "cpus_stolen": (stolen * 100.0).round() / 100.0,
@@ -261,6 +305,10 @@ fn print(arguments: &Arguments, mode: Mode, tally: &link::Tally, used: &machine:
     );
     println!(
         "       generator {generator:.2} us a request; {other:.2} CPUs busy with something else, {stolen:.2} stolen"
+    );
+    println!(
+        "       {} sent; half within {half} us, 99 in 100 within {most} us",
+        tally.sent
     );
     println!(
         "       {} replies, refused {:?}, lost {}; opened {}, of which wrong {}",

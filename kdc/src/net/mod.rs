@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-pub use tcp::{Connections, TcpLimits, TcpSocket};
+pub use tcp::{TcpLimits, TcpSocket, TcpWorkers};
 pub use udp::{UdpSockets, UdpWorkers};
 
 use crate::log::Log;

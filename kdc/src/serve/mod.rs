@@ -30,7 +30,7 @@ use crate::front::workers::{Bounds, Workers};
 use crate::kerberos::Kdc;
 use crate::krb5_conf::krb5_conf;
 use crate::log::Log;
-use crate::net::{BothSockets, Connections, Service, TcpLimits, UdpWorkers};
+use crate::net::{BothSockets, Service, TcpLimits, TcpWorkers, UdpWorkers};
 use crate::random::ThreadRandom;
 use crate::realm::founding;
 use crate::realm::settings::RealmSettings;
@@ -74,7 +74,6 @@ struct Daemon {
 
 impl Daemon {
     fn bind(config: Config, store: Arc<Durable>, settings: Arc<RealmSettings>, log: &Log) -> Result<Self, String> {
-        let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let bind = |addresses: &[SocketAddr], workers| {
             addresses
                 .iter()
@@ -82,7 +81,7 @@ impl Daemon {
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(|error| error.to_string())
         };
-        let kerberos = bind(&config.listen.kerberos, cores)?;
+        let kerberos = bind(&config.listen.kerberos, cores())?;
         let password = bind(&config.listen.password, 1)?;
         if kerberos.is_empty() && password.is_empty() {
             log.warn("[listen] has no address: nobody but administrators can reach the realm");
@@ -105,11 +104,7 @@ impl Daemon {
         let _entered = runtime.enter();
         // Before anybody is told that the daemon is ready, and might send one.
         let signals = Signals::new().map_err(failed)?;
-        let workers = Workers::start(
-            thread::available_parallelism().map_or(1, NonZero::get),
-            Bounds::default(),
-        )
-        .map_err(failed)?;
+        let workers = Workers::start(cores(), Bounds::default()).map_err(failed)?;
         let (stop, stopped) = watch::channel(false);
 
         let addresses = |sockets: &[BothSockets]| sockets.iter().map(BothSockets::address).collect::<Vec<_>>();
@@ -126,14 +121,14 @@ impl Daemon {
         let front = Arc::new(front);
         runtime.spawn(tidy(Arc::downgrade(&front)));
         let front: Arc<dyn Service> = front;
-        let mut datagrams = listen(self.kerberos, &front, log, &stopped).map_err(failed)?;
+        let tickets = Listening::start(self.kerberos, cores(), &front, log).map_err(failed)?;
         let front: Arc<dyn Service> = Arc::new(PasswordFront::new(
             Arc::clone(&self.kdc),
             Arc::clone(&shared),
             workers.workers(),
             log.clone(),
         ));
-        datagrams.extend(listen(self.password, &front, log, &stopped).map_err(failed)?);
+        let passwords = Listening::start(self.password, 1, &front, log).map_err(failed)?;
 
         let reload = reload::reloader(self.config.clone(), Arc::clone(&self.kdc), log.clone());
         let administration = Arc::new(AdminFront {
@@ -167,9 +162,10 @@ impl Daemon {
         }));
         log.info("stopping");
         let _ = stop.send(true);
-        drop(datagrams);
+        let connections = [tickets, passwords].map(Listening::stop);
         // What is being committed is acknowledged first; nothing more begins.
         store.stop();
+        drop(connections);
         drop(_entered);
         Runtime::shutdown_timeout(runtime, FAREWELL);
         Ok(())
@@ -187,20 +183,32 @@ async fn tidy(front: Weak<KerberosFront>) {
     }
 }
 
-fn listen(
-    sockets: Vec<BothSockets>,
-    front: &Arc<dyn Service>,
-    log: &Log,
-    stop: &watch::Receiver<bool>,
-) -> io::Result<Vec<UdpWorkers>> {
-    let connections = Connections::new(TcpLimits::default());
-    let mut datagrams = Vec::new();
-    for both in sockets {
-        datagrams.push(both.udp.serve(front, log)?);
-        let (front, connections) = (Arc::clone(front), Arc::clone(&connections));
-        both.tcp.serve(front, connections, log.clone(), stop.clone())?;
+/// What serves one wire.
+struct Listening {
+    datagrams: Vec<UdpWorkers>,
+    connections: TcpWorkers,
+}
+
+impl Listening {
+    fn start(sockets: Vec<BothSockets>, workers: usize, front: &Arc<dyn Service>, log: &Log) -> io::Result<Self> {
+        let (udp, tcp): (Vec<_>, Vec<_>) = sockets.into_iter().map(|both| (both.udp, both.tcp)).unzip();
+        let datagrams = udp.into_iter().map(|sockets| sockets.serve(front, log));
+        Ok(Self {
+            datagrams: datagrams.collect::<Result<_, _>>()?,
+            connections: TcpWorkers::serve(tcp, workers, front, TcpLimits::default(), log)?,
+        })
     }
-    Ok(datagrams)
+
+    // Nothing more is taken in. What was asked over connections is answered by the time that the workers are dropped.
+    fn stop(self) -> TcpWorkers {
+        self.connections.stop();
+        drop(self.datagrams);
+        self.connections
+    }
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 fn open_store(config: &Config, log: &Log) -> Result<Opened, String> {

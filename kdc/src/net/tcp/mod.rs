@@ -1,0 +1,155 @@
+//! Connections: messages behind a length of four octets (RFC 4120 §7.2.2), several in one connection, answered in order.
+//! Event loops, one thread each, share the sockets; a connection stays with the one that accepted it. The first accepts all
+//! while it can: a core that is awake and has the code at hand answers cheaper than two that are woken in turn. When there
+//! is a crowd, it has the next help, which may need the one after it.
+
+mod connection;
+mod connections;
+mod deadlines;
+mod event_loop;
+mod frame;
+mod inbox;
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "real sockets are waited for")]
+mod tests;
+
+use core::time::Duration;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{BindError, Service};
+use crate::log::Log;
+use connections::Connections;
+use event_loop::EventLoop;
+use inbox::Inbox;
+
+/// How many connections wait to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// What one wire's connections may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpLimits {
+    /// How many there may be. One more, and the one that has waited longest for its client is closed.
+    pub connections: usize,
+    /// How long a connection may wait for a message to begin.
+    pub idle: Duration,
+    /// How long a message may take from its first octet to its last, and how long an answer may take to be sent.
+    pub message: Duration,
+    /// How long a deferred answer may take to be made.
+    pub answer: Duration,
+}
+
+impl Default for TcpLimits {
+    fn default() -> Self {
+        Self {
+            connections: 16_384,
+            idle: Duration::from_secs(300),
+            message: Duration::from_secs(10),
+            answer: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A listening socket that is not served yet.
+pub struct TcpSocket {
+    address: SocketAddr,
+    socket: Socket,
+}
+
+impl TcpSocket {
+    /// Binds and listens; with port 0 a free port is taken.
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        let open = || {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_reuse_address(true)?;
+            socket.set_nonblocking(true)?;
+            // Of every connection, too: what is accepted takes after its listener.
+            socket.set_tcp_nodelay(true)?;
+            if address.is_ipv6() {
+                socket.set_only_v6(true)?;
+            }
+            socket.bind(&address.into())?;
+            socket.listen(BACKLOG)?;
+            let bound = socket.local_addr()?.as_socket();
+            Ok(Self {
+                address: bound.unwrap_or(address),
+                socket,
+            })
+        };
+        open().map_err(|why| BindError {
+            address,
+            transport: "TCP",
+            why,
+        })
+    }
+
+    /// The address, with the port that was bound.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Threads that serve the connections of one wire. Dropped, they stop, as soon as what was asked is answered.
+pub struct TcpWorkers {
+    inboxes: Vec<Arc<Inbox>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl TcpWorkers {
+    /// Starts to serve: `workers` threads, at least one, for all `sockets` together.
+    ///
+    /// # Errors
+    /// When a thread cannot be started, or has no descriptors.
+    pub fn serve(
+        sockets: Vec<TcpSocket>,
+        workers: usize,
+        service: &Arc<dyn Service>,
+        limits: TcpLimits,
+        log: &Log,
+    ) -> io::Result<Self> {
+        let sockets: Arc<[TcpSocket]> = sockets.into();
+        let connections = Connections::new(limits);
+        let mut new = Self {
+            inboxes: Vec::new(),
+            threads: Vec::new(),
+        };
+        let mut next = None;
+        for before in (0..workers.max(1)).rev() {
+            let inbox = Arc::new(Inbox::new()?);
+            new.inboxes.push(Arc::clone(&inbox));
+            let helper = next.replace(Arc::clone(&inbox));
+            let (sockets, connections) = (Arc::clone(&sockets), Arc::clone(&connections));
+            let mut event_loop = EventLoop::new(sockets, connections, Arc::clone(service), inbox, helper, log.clone())?;
+            if before == 0 {
+                event_loop.lead()?;
+            }
+            let thread = thread::Builder::new().name("tcp".into()).spawn(|| event_loop.run())?;
+            new.threads.push(thread);
+        }
+        Ok(new)
+    }
+
+    /// Nothing more is accepted or read. What was asked may still be answered, for a moment.
+    pub fn stop(&self) {
+        for inbox in &self.inboxes {
+            inbox.stop();
+        }
+    }
+}
+
+impl Drop for TcpWorkers {
+    fn drop(&mut self) {
+        self.stop();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
