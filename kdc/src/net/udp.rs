@@ -1,12 +1,15 @@
-//! Datagrams: one thread per core and address, each with its own socket, receiving and sending in batches.
+//! Datagrams, received and sent in batches. Of the threads of an address, one for each core, the first serves, and has the
+//! next help as long as more comes than it can take: two that share the work share what is in their caches, too, and each
+//! request costs a third more.
 
 use core::time::Duration;
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::AsRawFd as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -20,7 +23,11 @@ use super::{Answer, BindError, Deferred, Origin, Service, Transport, guarded};
 use crate::log::Log;
 
 /// How many datagrams a system call takes or gives at most.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
+/// So many full batches one after the other are more than one worker can take.
+const CROWD: u32 = 4;
+/// How long a worker helps.
+const HELP: Duration = Duration::from_secs(1);
 /// The largest datagram there is; memory that none reaches is never touched.
 const DATAGRAM: usize = 65_536;
 /// From one buffer to the next. Not a power of two: the datagrams of a batch would all fall into the same few cache lines.
@@ -30,10 +37,11 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// How much the kernel may hold for a worker that is behind; it may allow less.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
-/// The sockets of one listening address, not served yet.
+/// A listening address, not served yet.
 pub struct UdpSockets {
     address: SocketAddr,
-    sockets: Vec<UdpSocket>,
+    socket: UdpSocket,
+    workers: usize,
 }
 
 /// Threads that serve datagrams. Dropped, they stop.
@@ -42,34 +50,49 @@ pub struct UdpWorkers {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// Has a worker help that rests.
+#[derive(Default)]
+struct Call {
+    made: Mutex<bool>,
+    heard: Condvar,
+}
+
+impl Call {
+    fn make(&self) {
+        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.heard.notify_one();
+    }
+
+    /// Whether it was made, or is within `patience`.
+    fn wait(&self, patience: Duration) -> bool {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.heard.wait_timeout_while(made, patience, |made| !*made);
+        let (mut made, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        core::mem::take(&mut *made)
+    }
+}
+
 impl UdpSockets {
-    /// Binds `workers` sockets, at least one, to one address. With port 0 the first takes a free port, and the others the
-    /// same.
+    /// Binds a socket that up to `workers` threads, at least one, will serve; with port 0 a free port is taken.
     ///
     /// # Errors
-    /// [`BindError`], also when another program has the port and would share it.
+    /// [`BindError`].
     pub fn bind(address: SocketAddr, workers: usize) -> Result<Self, BindError> {
-        let failed = |why| BindError {
+        let bound = || {
+            let socket = open(address)?;
+            socket.bind(&address.into())?;
+            let socket = UdpSocket::from(socket);
+            Ok((socket.local_addr()?, socket))
+        };
+        let (address, socket) = bound().map_err(|why| BindError {
             address,
             transport: "UDP",
             why,
-        };
-        // The first is bound alone, so that another program's socket, which may allow sharing, counts as taken.
-        let first = open(address).map_err(failed)?;
-        first.bind(&address.into()).map_err(failed)?;
-        first.set_reuse_port(true).map_err(failed)?;
-        let first = UdpSocket::from(first);
-        let bound = first.local_addr().map_err(failed)?;
-        let mut sockets = vec![first];
-        for _ in 1..workers {
-            let next = open(address).map_err(failed)?;
-            next.set_reuse_port(true).map_err(failed)?;
-            next.bind(&bound.into()).map_err(failed)?;
-            sockets.push(next.into());
-        }
+        })?;
         Ok(Self {
-            address: bound,
-            sockets,
+            address,
+            socket,
+            workers,
         })
     }
 
@@ -88,10 +111,15 @@ impl UdpSockets {
             stopping: Arc::default(),
             threads: Vec::new(),
         };
-        for socket in self.sockets {
+        let socket = Arc::new(self.socket);
+        let mut call = None;
+        for rank in 0..self.workers.max(1) {
+            let helper = (rank + 1 < self.workers).then(Arc::<Call>::default);
             let worker = Worker {
-                socket: Arc::new(socket),
+                socket: Arc::clone(&socket),
                 bound: self.address,
+                call: std::mem::replace(&mut call, helper.clone()),
+                helper,
                 service: Arc::clone(service),
                 log: log.clone(),
                 stopping: Arc::clone(&workers.stopping),
@@ -134,6 +162,9 @@ fn open(address: SocketAddr) -> std::io::Result<Socket> {
 struct Worker {
     socket: Arc<UdpSocket>,
     bound: SocketAddr,
+    /// What it waits for before it helps; the first does not wait.
+    call: Option<Arc<Call>>,
+    helper: Option<Arc<Call>>,
     service: Arc<dyn Service>,
     log: Log,
     stopping: Arc<AtomicBool>,
@@ -153,7 +184,12 @@ impl Worker {
         let mut replies = Vec::with_capacity(BATCH);
         let mut incoming = MultiHeaders::preallocate(BATCH, Some(F::cmsg_space()));
         let mut outgoing = Outgoing::<F>::new();
+        let mut helps_until = None;
+        let mut full = 0;
         while !self.stopping.load(Ordering::Relaxed) {
+            if !self.has_work(&mut helps_until) {
+                continue;
+            }
             if let Err(errno) = self.receive::<F>(&mut incoming, &mut buffers, &mut received) {
                 if !matches!(errno, Errno::EAGAIN | Errno::EINTR) {
                     self.log
@@ -161,6 +197,11 @@ impl Worker {
                     pause();
                 }
                 continue;
+            }
+            full = if received.len() == BATCH { full + 1 } else { 0 };
+            if full == CROWD {
+                full = 0;
+                self.helper.iter().for_each(|helper| helper.make());
             }
             for (datagram, buffer) in received.drain(..).zip(buffers.chunks_exact(STRIDE)) {
                 let Some(request) = buffer.get(..datagram.octets) else {
@@ -176,6 +217,28 @@ impl Worker {
             });
             replies.clear();
         }
+    }
+
+    // Whether it is to receive: the first always, another one as long as it helps. If not, some time has passed.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "whoever waits for datagrams has no other clock"
+    )]
+    fn has_work(&self, helps_until: &mut Option<Instant>) -> bool {
+        let Some(call) = &self.call else { return true };
+        if helps_until.is_some_and(|until| Instant::now() < until) {
+            return true;
+        }
+        // Called again meanwhile, it goes on.
+        let patience = if helps_until.take().is_some() {
+            Duration::ZERO
+        } else {
+            PATIENCE
+        };
+        if call.wait(patience) {
+            *helps_until = Some(Instant::now() + HELP);
+        }
+        helps_until.is_some()
     }
 
     fn receive<F: Family>(
@@ -426,6 +489,8 @@ fn pause() {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::log::LogWriter;
 
@@ -531,6 +596,46 @@ mod tests {
                 "cannot listen on {bound} (UDP): the port is in use; stop the program that has it, or change [listen]"
             )
         );
+    }
+
+    struct Slow(Mutex<HashSet<thread::ThreadId>>);
+
+    impl Service for Slow {
+        #[allow(clippy::disallowed_methods, reason = "it is slow")]
+        fn answer(&self, _: &[u8], _: &Origin, _: &dyn Fn() -> Deferred) -> Answer {
+            self.0.lock().unwrap().insert(thread::current().id());
+            thread::sleep(Duration::from_millis(1));
+            Answer::Silence
+        }
+
+        fn too_long(&self, _: &Origin) -> Option<Arc<[u8]>> {
+            None
+        }
+    }
+
+    #[test]
+    fn one_worker_serves_until_more_comes_than_it_can_take() {
+        let log = Log::start(std::io::sink()).unwrap();
+        let sockets = UdpSockets::bind("127.0.0.1:0".parse().unwrap(), 3).unwrap();
+        let bound = sockets.address();
+        let slow = Arc::new(Slow(Mutex::default()));
+        let service: Arc<dyn Service> = Arc::clone(&slow) as _;
+        let _workers = sockets.serve(&service, &log.log()).unwrap();
+        let client = client("127.0.0.1:0");
+        let send = |datagrams: usize| {
+            for _ in 0..datagrams {
+                client.send_to(b"x", bound).unwrap();
+            }
+        };
+        let served_by = || slow.0.lock().unwrap().len();
+        send(BATCH);
+        while served_by() == 0 {
+            thread::yield_now();
+        }
+        assert_eq!(served_by(), 1);
+        while served_by() < 2 {
+            send(BATCH);
+        }
     }
 
     #[test]
