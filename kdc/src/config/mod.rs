@@ -315,8 +315,7 @@ fn read_listen(mut table: Table<'_, '_>) -> ListenConfig {
 fn read_tickets(mut table: Table<'_, '_>) -> TicketConfig {
     let mut span = |key, default: u64, least: Duration, most: Duration| {
         let found = table.value(key, "a time such as \"10h\", \"7d\" or \"5m30s\"", |v| {
-            let text = reader::string(v)?;
-            let span = duration::parse(text).map_err(|why| Fault::new(format!("{text:?} is no time: {why}")))?;
+            let (text, span) = reader::span(v)?;
             if span < least || span > most {
                 let (least, most) = (duration::format(least), duration::format(most));
                 return Err(Fault::new(format!("{text} is not between {least} and {most}")));
@@ -357,8 +356,7 @@ fn read_store(mut table: Table<'_, '_>) -> StoreConfig {
         }
     });
     let every = table.value("snapshot-every", "a time such as \"1d\" or \"6h\"", |v| {
-        let text = reader::string(v)?;
-        duration::parse(text).map_err(|why| Fault::new(format!("{text:?} is no time: {why}")))
+        reader::span(v).map(|(_, span)| span)
     });
     table.finish();
     StoreConfig {

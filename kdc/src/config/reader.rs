@@ -3,8 +3,10 @@
 use core::cell::RefCell;
 use core::fmt;
 use core::ops::Range;
+use core::time::Duration;
 use std::path::{Path, PathBuf};
 
+use tessera_common::duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -257,6 +259,13 @@ impl fmt::Display for Fault {
 
 pub(super) fn string<'v>(value: &'v DeValue<'_>) -> Result<&'v str, Fault> {
     value.as_str().ok_or(Fault::WRONG_TYPE)
+}
+
+/// A span of time, and the text that says it.
+pub(super) fn span<'v>(value: &'v DeValue<'_>) -> Result<(&'v str, Duration), Fault> {
+    let text = string(value)?;
+    let span = duration::parse(text).map_err(|why| Fault::new(format!("{text:?} is no time: {why}")))?;
+    Ok((text, span))
 }
 
 pub(super) fn boolean(value: &DeValue<'_>) -> Result<bool, Fault> {
