@@ -59,17 +59,14 @@ impl KerberosTime {
         // All within what the wire's digits can say.
         let small = |number: i64| u32::try_from(number).unwrap_or(0);
         let (year, second) = (small(year), small(second));
-        let [century, year] = [year / 100, year % 100].map(two_digits);
-        let [month, day] = [month, day].map(|number| two_digits(small(number)));
-        let [hour, minute, second] = [second / 3600, second / 60 % 60, second % 60].map(two_digits);
-        let mut out = [b'Z'; 15];
-        for (to, digits) in out
-            .chunks_exact_mut(2)
-            .zip([century, year, month, day, hour, minute, second])
-        {
-            to.copy_from_slice(&digits);
-        }
-        out
+        let [y0, y1] = two_digits(year / 100);
+        let [y2, y3] = two_digits(year % 100);
+        let [m0, m1] = two_digits(small(month));
+        let [d0, d1] = two_digits(small(day));
+        let [h0, h1] = two_digits(second / 3600);
+        let [n0, n1] = two_digits(second / 60 % 60);
+        let [s0, s1] = two_digits(second % 60);
+        [y0, y1, y2, y3, m0, m1, d0, d1, h0, h1, n0, n1, s0, s1, b'Z']
     }
 
     /// The 20 characters `YYYY-MM-DDTHH:MM:SSZ` of RFC 3339, as [`fmt::Display`] writes them.
@@ -138,8 +135,10 @@ impl TimeText {
     }
 }
 
+#[inline]
 fn two_digits(number: u32) -> [u8; 2] {
-    [number / 10 % 10, number % 10].map(|digit| b'0' + u8::try_from(digit).unwrap_or(0))
+    let [low, ..] = (number % 100).to_le_bytes();
+    [b'0' + low / 10, b'0' + low % 10]
 }
 
 impl fmt::Debug for KerberosTime {

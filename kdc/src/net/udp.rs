@@ -24,6 +24,8 @@ use crate::log::Log;
 
 /// How many datagrams a system call takes or gives at most.
 const BATCH: usize = 64;
+/// For how many there is room at least.
+const LEAST_ROOM: usize = 8;
 /// So many full batches one after the other are more than one worker can take.
 const CROWD: u32 = 4;
 /// How long a worker helps.
@@ -186,11 +188,12 @@ impl Worker {
         let mut outgoing = Outgoing::<F>::new();
         let mut helps_until = None;
         let mut full = 0;
+        let mut room = BATCH;
         while !self.stopping.load(Ordering::Relaxed) {
             if !self.has_work(&mut helps_until) {
                 continue;
             }
-            if let Err(errno) = self.receive::<F>(&mut incoming, &mut buffers, &mut received) {
+            if let Err(errno) = self.receive::<F>(&mut incoming, &mut buffers, room, &mut received) {
                 if !matches!(errno, Errno::EAGAIN | Errno::EINTR) {
                     self.log
                         .error(format_args!("receiving on {} (UDP): {errno}", self.bound));
@@ -198,6 +201,8 @@ impl Worker {
                 }
                 continue;
             }
+            // To offer room costs something, too.
+            room = (2 * received.len()).clamp(LEAST_ROOM, BATCH);
             full = if received.len() == BATCH { full + 1 } else { 0 };
             if full == CROWD {
                 full = 0;
@@ -245,10 +250,12 @@ impl Worker {
         &self,
         headers: &mut MultiHeaders<F::Address>,
         buffers: &mut [u8],
+        room: usize,
         received: &mut Vec<Datagram<F>>,
     ) -> Result<(), Errno> {
         let mut slices: Vec<[IoSliceMut<'_>; 1]> = buffers
             .chunks_exact_mut(STRIDE)
+            .take(room)
             .filter_map(|buffer| buffer.first_chunk_mut::<DATAGRAM>())
             .map(|buffer| [IoSliceMut::new(buffer)])
             .collect();
