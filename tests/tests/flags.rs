@@ -384,10 +384,13 @@ fn every_key_has_a_test() {
 #[test]
 fn every_test_that_is_named_is_there() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let files: Vec<PathBuf> = std::fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let entries = |directory: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(directory).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    // A test of several files is in a directory.
+    let (directories, mut files): (Vec<_>, Vec<_>) = entries(&directory).into_iter().partition(|path| path.is_dir());
+    files.extend(directories.iter().flat_map(|directory| entries(directory)));
     let sources: String = files
         .iter()
         .map(|file| std::fs::read_to_string(file).unwrap())

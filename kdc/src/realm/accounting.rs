@@ -1,6 +1,6 @@
 //! What happened? One event for each request, whatever came of it.
 
-use core::fmt::{self, Write as _};
+use core::fmt::Write as _;
 use core::net::SocketAddr;
 
 use tessera_common::crypto::EncType;
@@ -154,7 +154,7 @@ impl Event {
 
 impl Event {
     /// Writes one line of `key=value`, values with spaces or quotes in quotes. Every request writes one, so this goes without
-    /// [`fmt`] where it can.
+    /// [`core::fmt`] where it can.
     pub fn put_into(&self, out: &mut String) {
         out.push_str(self.kind.name());
         put_peer(out, self.origin.peer);
@@ -239,15 +239,6 @@ impl Issued {
             out.push_str(if at == 0 { "" } else { "," });
             out.push_str(name);
         }
-    }
-}
-
-/// As [`Event::put_into`].
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = String::new();
-        self.put_into(&mut line);
-        f.write_str(&line)
     }
 }
 
