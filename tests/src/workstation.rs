@@ -102,11 +102,20 @@ impl Workstation {
         self.equip(Tool::new(installed(program(line)), line), "installed")
     }
 
-    /// A script for Debian's own Python, which has the packages that tests/run installs. Arguments follow.
+    /// A script of the tests' for Debian's own Python, which has the packages that tests/run installs. Arguments follow.
     #[must_use]
     pub fn python(&self, script: &str) -> Tool {
-        let python = Tool::new("/usr/bin/python3".into(), "python3 -c").arg(script);
-        self.equip(python, "installed")
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script);
+        let python = Tool::new("/usr/bin/python3".into(), "python3").arg(path);
+        // It would leave what it compiles beside the scripts.
+        self.equip(python, "installed").env("PYTHONDONTWRITEBYTECODE", "1")
+    }
+
+    /// The same with Heimdal's libraries.
+    #[must_use]
+    pub fn python_with_heimdal(&self, script: &str) -> Tool {
+        let (_, libraries) = heimdal("kinit");
+        self.python(script).env("LD_LIBRARY_PATH", libraries)
     }
 
     /// One of our examples; the command is what one would type.

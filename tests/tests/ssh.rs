@@ -62,7 +62,7 @@ fn sshd_with_an_outdated_keytab_lets_nobody_in() {
 
 #[test]
 #[ignore = "needs OpenSSH's server, MIT's tools, and root"]
-fn a_ticket_that_was_delegated_by_ssh_is_good_there() {
+fn a_ticket_delegated_to_sshd_is_good_there() {
     let (realm, keytab) = realm_with_alice_and_a_host();
     realm.add_service("imap/server.example.com");
     let sshd = Sshd::start(&realm.workstation().with_config(ALICE_IS_ROOT), &keytab);

@@ -1,15 +1,8 @@
-//! HTTP Negotiate: Apache with `mod_auth_gssapi` on one side, curl and a browser on the other.
+//! Apache, which asks MIT's library who is calling, with our tickets and our keytab.
 
-use std::path::PathBuf;
+use tessera_tests::{Apache, Chromium, Side};
 
-use tessera_tests::{Apache, Chromium, Realm, Side};
-
-fn realm_with_alice_and_a_web_server() -> (Realm, PathBuf) {
-    let realm = Realm::start();
-    realm.add("alice", "wonderland");
-    let keytab = realm.add_service("HTTP/localhost");
-    (realm, keytab)
-}
+use super::realm_with_alice_and_a_web_server;
 
 #[test]
 #[ignore = "needs Apache with mod_auth_gssapi, curl and MIT's tools"]
@@ -40,7 +33,7 @@ fn curl_reaches_apache_with_our_ticket_and_keytab() {
 
 #[test]
 #[ignore = "needs Apache with mod_auth_gssapi, curl and MIT's tools"]
-fn a_ticket_that_was_delegated_by_curl_is_good_at_apache() {
+fn a_ticket_delegated_by_curl_is_good_at_apache() {
     let (realm, keytab) = realm_with_alice_and_a_web_server();
     realm.add_service("imap/server.example.com");
     let apache = Apache::start(&realm.workstation(), &keytab);
