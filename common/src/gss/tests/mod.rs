@@ -1,0 +1,2 @@
+mod exchange;
+mod mit_peer;
