@@ -1,15 +1,13 @@
 //! The little of DER that the negotiation needs: values one after another, and fields under ascending tags of which those
 //! that nobody knows are passed over, as RFC 4178's extension markers ask.
 
-use crate::wire::value_header;
+use crate::gss::token::der_length;
 
 pub(super) const OCTET_STRING: u8 = 0x04;
 pub(super) const OID: u8 = 0x06;
 pub(super) const ENUMERATED: u8 = 0x0a;
 pub(super) const GENERAL_STRING: u8 = 0x1b;
 pub(super) const SEQUENCE: u8 = 0x30;
-/// `[APPLICATION 0]`, the framing of RFC 2743 §3.1.
-pub(super) const FRAMING: u8 = 0x60;
 
 /// The tag `[number]`, around a value with a tag of its own.
 pub(super) const fn context(number: u8) -> u8 {
@@ -48,11 +46,6 @@ impl<'a> Fields<'a> {
         self.0.is_empty()
     }
 
-    /// What is left, not read.
-    pub(super) const fn rest(&self) -> &'a [u8] {
-        self.0
-    }
-
     /// The content of the next value, if it has this tag.
     pub(super) fn value(&mut self, tag: u8) -> Option<&'a [u8]> {
         let (found, content) = self.next()?;
@@ -60,10 +53,11 @@ impl<'a> Fields<'a> {
     }
 
     fn next(&mut self) -> Option<(u8, &'a [u8])> {
-        let (tag, start, end) = value_header(self.0, 0)?;
-        let content = self.0.get(start..end)?;
-        self.0 = self.0.get(end..)?;
-        Some((tag, content))
+        let (tag, rest) = self.0.split_first()?;
+        let (length, rest) = der_length(rest)?;
+        let (content, rest) = rest.split_at_checked(length)?;
+        self.0 = rest;
+        Some((*tag, content))
     }
 
     /// What stands under the tags `[0]` to `[N - 1]`. `None`: something else than fields, or not in order.
@@ -73,7 +67,8 @@ impl<'a> Fields<'a> {
         while !self.is_empty() {
             let (tag, content) = self.next()?;
             let number = tag & 0x1f;
-            if tag != context(number) || last >= Some(number) {
+            // A number over 30 would go on in further octets; no field has one.
+            if tag != context(number) || number == 0x1f || last >= Some(number) {
                 return None;
             }
             last = Some(number);

@@ -2,6 +2,7 @@ use core::fmt;
 
 use super::der::{Fields, OID, SEQUENCE, value};
 use super::token::TokenError;
+use crate::gss::oid;
 
 /// How many mechanisms a list may name. Windows names four or five.
 pub const MAX_MECHS: usize = 32;
@@ -29,14 +30,10 @@ pub enum Mech {
 }
 
 const KNOWN: [(Mech, &[u8], &str); 7] = [
-    (
-        Mech::Kerberos,
-        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 0x01, 0x02, 0x02],
-        "Kerberos",
-    ),
+    (Mech::Kerberos, oid::KRB5, "Kerberos"),
     (
         Mech::MicrosoftKerberos,
-        &[0x2a, 0x86, 0x48, 0x82, 0xf7, 0x12, 0x01, 0x02, 0x02],
+        oid::MICROSOFT_KRB5,
         "Kerberos (Microsoft's number)",
     ),
     (
@@ -45,7 +42,7 @@ const KNOWN: [(Mech, &[u8], &str); 7] = [
         "Kerberos user-to-user",
     ),
     (Mech::Iakerb, &[0x2b, 0x06, 0x01, 0x05, 0x02, 0x05], "IAKERB"),
-    (Mech::Spnego, &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x02], "SPNEGO"),
+    (Mech::Spnego, oid::SPNEGO, "SPNEGO"),
     (
         Mech::NegoEx,
         &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x02, 0x02, 0x1e],

@@ -1,7 +1,9 @@
 use core::fmt;
 
-use super::der::{ENUMERATED, FRAMING, Fields, GENERAL_STRING, OCTET_STRING, OID, SEQUENCE, content, context, value};
+use super::der::{ENUMERATED, Fields, GENERAL_STRING, OCTET_STRING, OID, SEQUENCE, content, context, value};
 use super::mech::{MAX_MECHS, Mech, MechTypeList};
+use crate::gss::token::{frame, unframe};
+use crate::gss::{FrameError, oid};
 
 /// The largest token that is looked at, in octets: what Windows' `MaxTokenSize` can be set to, which is the size of the
 /// largest AP-REQ that it makes, privileges and all.
@@ -88,12 +90,11 @@ pub(super) fn unframed(octets: &[u8]) -> Result<Option<(Mech, &[u8])>, TokenErro
     if octets.len() > MAX_TOKEN {
         return Err(TokenError::TooLarge(octets.len()));
     }
-    if octets.first() != Some(&FRAMING) {
-        return Ok(None);
+    match unframe(octets) {
+        Ok(framed) => Ok(Some((Mech::from_oid(framed.mechanism), framed.inner))),
+        Err(FrameError::Tag) => Ok(None),
+        Err(_) => Err(TokenError::Framing),
     }
-    let mut values = Fields::all_of(octets, FRAMING).ok_or(TokenError::Framing)?;
-    let mech = values.value(OID).ok_or(TokenError::Framing)?;
-    Ok(Some((Mech::from_oid(mech), values.rest())))
 }
 
 /// RFC 4178 §4.2.1, and MS-SPNG §2.2.1 where it differs.
@@ -159,9 +160,7 @@ impl<'a> NegTokenInit<'a> {
             fields.extend(value(context(3), &hints.encode()));
         }
         put_octet_string(&mut fields, mic_number, self.mech_list_mic);
-        let mut framed = value(OID, Mech::Spnego.oid());
-        framed.extend(value(context(0), &value(SEQUENCE, &fields)));
-        value(FRAMING, &framed)
+        frame(oid::SPNEGO, &[], &value(context(0), &value(SEQUENCE, &fields)))
     }
 }
 

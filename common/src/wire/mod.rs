@@ -252,7 +252,7 @@ fn check_limits(octets: &[u8], tagging: Tagging) -> Result<(), DecodeError> {
         if values > MAX_VALUES {
             return Err(DecodeError::TooMany);
         }
-        let (tag, content, end) = value_header(octets, at).ok_or(DecodeError::Framing)?;
+        let (tag, content, end) = header(octets, at).ok_or(DecodeError::Framing)?;
         let constructed = tag & 0x20 != 0;
         if tag & 0xc0 != 0 && !constructed && tagging == Tagging::Explicit {
             return Err(DecodeError::Framing);
@@ -276,9 +276,9 @@ fn check_limits(octets: &[u8], tagging: Tagging) -> Result<(), DecodeError> {
     }
 }
 
-/// The first octet of the value at `at`, where its content begins and where it ends. Lengths need not be the shortest.
+// The first octet of the value at `at`, where its content begins and where it ends.
 #[inline]
-pub(crate) fn value_header(octets: &[u8], at: usize) -> Option<(u8, usize, usize)> {
+fn header(octets: &[u8], at: usize) -> Option<(u8, usize, usize)> {
     // Nearly all are of two octets.
     if let Some(&[tag, length @ 0..0x80]) = octets.get(at..at + 2)
         && tag & 0x1f != 0x1f

@@ -1,13 +1,11 @@
 //! Tokens as octets: those that peers send, odd ones, and ones that are wrong.
 
-use proptest::prelude::*;
-
 use crate::spnego::{
     MAX_MECHS, MAX_TOKEN, Mech, MechTypeList, NegHints, NegState, NegToken, NegTokenInit, NegTokenResp, TokenError,
 };
 
 pub(super) const SPNEGO: &[u8] = &[0x06, 6, 0x2b, 6, 1, 5, 5, 2];
-const KRB5: &[u8] = &[0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 1, 2, 2];
+pub(super) const KRB5: &[u8] = &[0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 1, 2, 2];
 const MS_KRB5: &[u8] = &[0x06, 9, 0x2a, 0x86, 0x48, 0x82, 0xf7, 0x12, 1, 2, 2];
 const USER_TO_USER: &[u8] = &[0x06, 10, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 1, 2, 2, 3];
 const NEGOEX: &[u8] = &[0x06, 10, 0x2b, 6, 1, 4, 1, 0x82, 0x37, 2, 2, 0x1e];
@@ -32,7 +30,7 @@ pub(super) fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     [octets, content].concat()
 }
 
-fn framed(parts: &[&[u8]]) -> Vec<u8> {
+pub(super) fn framed(parts: &[&[u8]]) -> Vec<u8> {
     tlv(0x60, &[&[SPNEGO], parts].concat())
 }
 
@@ -169,12 +167,6 @@ fn odd_tokens_are_read_for_what_they_say() {
             Some(b"token"),
             None,
         ),
-        (
-            "with a field of a long tag",
-            vec![&list, &token, &[0xbf, 0x21, 0]],
-            Some(b"token"),
-            None,
-        ),
         ("with a token of nothing", vec![&list, &empty], Some(b""), None),
     ];
     for (what, fields, token, mic) in rows {
@@ -195,17 +187,14 @@ fn odd_tokens_are_read_for_what_they_say() {
 
 #[test]
 fn a_list_is_kept_as_it_was_received() {
-    // The lengths are longer than they need be, and a MIC is over just these octets.
-    let sequence = [&[0x30, 0x81, 11][..], KRB5].concat();
-    let octets = init(&[&tlv(0xa0, &[&sequence])]);
+    // No identifier that anybody would write, and a MIC is over just these octets.
+    let list = tlv(0x30, &[&[6, 3, 0x80, 0x80, 1], KRB5, &[6, 1, 0x80]]);
+    let octets = init(&[&tlv(0xa0, &[&list])]);
     let read = read_init(&octets);
-    assert_eq!(read.mech_types.octets(), sequence);
-    assert_eq!(read.mech_types.mechs(), [Mech::Kerberos]);
-    assert_ne!(
-        read.mech_types.octets(),
-        MechTypeList::new(Mech::Kerberos, &[]).octets()
-    );
-    assert_eq!(read.encode().len(), octets.len());
+    assert_eq!(read.mech_types.octets(), list);
+    assert_eq!(read.mech_types.mechs().len(), 3);
+    assert_eq!(read.encode(), octets);
+    assert_eq!(MechTypeList::new(Mech::Kerberos, &[]).octets(), tlv(0x30, &[KRB5]));
 }
 
 #[test]
@@ -346,6 +335,16 @@ fn what_is_no_token_is_refused_by_name() {
             malformed("NegTokenInit"),
         ),
         (
+            "a field of a long tag",
+            init(&[&list, &token, &[0xbf, 0x21, 0]]),
+            malformed("NegTokenInit"),
+        ),
+        (
+            "a length that could be shorter",
+            init(&[&tlv(0xa0, &[&[&[0x30, 0x81, 11][..], KRB5].concat()])]),
+            malformed("mechTypes"),
+        ),
+        (
             "a token that is a bit string",
             init(&[&list, &tlv(0xa2, &[&[3, 1, 0]])]),
             malformed("mechToken"),
@@ -425,85 +424,4 @@ fn a_token_is_read_whole_or_not_at_all() {
     }
     let huge = [&[0x60, 0x84, 0xff, 0xff, 0xff, 0xff][..], SPNEGO].concat();
     assert_eq!(NegToken::decode(&huge), Err(TokenError::Framing));
-}
-
-fn mech() -> impl Strategy<Value = Mech> {
-    prop_oneof![
-        Just(Mech::Kerberos),
-        Just(Mech::MicrosoftKerberos),
-        Just(Mech::UserToUser),
-        Just(Mech::Iakerb),
-        Just(Mech::Spnego),
-        Just(Mech::NegoEx),
-        Just(Mech::Ntlm),
-        prop::collection::vec(any::<u8>(), 1..200).prop_map(|oid| Mech::from_oid(&oid)),
-    ]
-}
-
-fn perhaps() -> impl Strategy<Value = Option<Vec<u8>>> {
-    prop::option::of(prop_oneof![
-        prop::collection::vec(any::<u8>(), 0..40),
-        prop::collection::vec(any::<u8>(), 120..140),
-        prop::collection::vec(any::<u8>(), 250..300),
-        Just(vec![5; 40_000]),
-    ])
-}
-
-proptest! {
-    #[test]
-    fn a_first_token_that_is_written_is_read_the_same(
-        mechs in prop::collection::vec(mech(), 1..MAX_MECHS),
-        token in perhaps(),
-        mic in prop::option::of(prop::collection::vec(any::<u8>(), 0..40)),
-        hints in prop::option::of((prop::option::of("[a-z]{0,40}"), prop::option::of(prop::collection::vec(any::<u8>(), 0..9)))),
-    ) {
-        let written = NegTokenInit {
-            mech_types: MechTypeList::new(mechs[0].clone(), &mechs[1..]),
-            mech_token: token.as_deref(),
-            hints: hints.as_ref().map(|(name, address)| NegHints {
-                name: name.as_ref().map(String::as_bytes),
-                address: address.as_deref(),
-            }),
-            mech_list_mic: mic.as_deref(),
-        };
-        let octets = written.encode();
-        prop_assert_eq!(NegToken::decode(&octets), Ok(NegToken::Init(written.clone())));
-        prop_assert_eq!(written.mech_types.mechs(), mechs);
-    }
-
-    #[test]
-    fn an_answer_that_is_written_is_read_the_same(
-        state in prop::option::of(0u8..4),
-        supported_mech in prop::option::of(mech()),
-        token in perhaps(),
-        mic in prop::option::of(prop::collection::vec(any::<u8>(), 0..40)),
-    ) {
-        let states = [NegState::AcceptCompleted, NegState::AcceptIncomplete, NegState::Reject, NegState::RequestMic];
-        let written = NegTokenResp {
-            neg_state: state.map(|number| states[usize::from(number)]),
-            supported_mech,
-            response_token: token.as_deref(),
-            mech_list_mic: mic.as_deref(),
-        };
-        let octets = written.encode();
-        prop_assert_eq!(NegToken::decode(&octets), Ok(NegToken::Resp(written)));
-    }
-
-    #[test]
-    fn octets_of_any_kind_are_read_as_what_they_are_written_as_or_refused(
-        octets in prop::collection::vec(any::<u8>(), 0..300),
-    ) {
-        for octets in [octets.clone(), init(&[&octets]), resp(&[&octets]), framed(&[&octets]), init(&[&mech_types(&[KRB5]), &octets])] {
-            match NegToken::decode(&octets) {
-                Ok(token) => {
-                    let written = match &token {
-                        NegToken::Init(token) => token.encode(),
-                        NegToken::Resp(token) => token.encode(),
-                    };
-                    prop_assert_eq!(NegToken::decode(&written), Ok(token));
-                }
-                Err(error) => prop_assert!(!error.to_string().is_empty()),
-            }
-        }
-    }
 }
