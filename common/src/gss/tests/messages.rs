@@ -46,7 +46,7 @@ fn any_rotation_is_undone() {
 fn filler_before_the_inner_header_is_taken_off() {
     let issue = Issue::default();
     let (initiator, mut acceptor) = pair(&issue, UNCHECKED);
-    let key = initiator.acceptor_subkey.clone().unwrap();
+    let key = initiator.acceptor_subkey.unwrap();
     let header = |ec, rrc| Header {
         tok_id: tok_id::WRAP,
         flags: SEALED | ACCEPTOR_SUBKEY,
