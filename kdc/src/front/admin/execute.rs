@@ -170,7 +170,10 @@ impl Executor<'_> {
             Some(service) => self.find(&view, service)?,
             None => self.find(&view, &Name::krbtgt(&self.settings.name).to_string())?,
         };
-        let policy = AccessPolicy::of(&self.settings);
+        let policy = AccessPolicy {
+            settings: &self.settings,
+            database: view.access().declared(),
+        };
         let explained = kerberos::explain(policy, &client, &service, [127, 0, 0, 1].into(), self.author.when);
         let (client, service) = (self.full(&client.name), self.full(&service.name));
         Ok(Response::Explained(Box::new(explanation(client, service, explained))))
