@@ -188,7 +188,10 @@ impl Executor<'_> {
             Some(service) => self.find(&view, service)?,
             None => self.find(&view, &Name::krbtgt(&self.settings.name).to_string())?,
         };
-        let policy = AccessPolicy::of(&self.settings);
+        let policy = AccessPolicy {
+            settings: &self.settings,
+            database: view.access().declared(),
+        };
         let explained = kerberos::explain(policy, &client, &service, from, at);
         let about = About {
             client: self.full(&client.name),
