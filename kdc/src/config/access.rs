@@ -233,6 +233,28 @@ mod tests {
     }
 
     #[test]
+    fn the_example_that_is_not_in_force_would_be_right() {
+        let shipped = include_str!("../../../realm.toml");
+        assert_eq!(
+            Config::parse(Path::new("realm.toml"), shipped).unwrap().access,
+            AccessConfig::default()
+        );
+        let in_force = shipped.lines().map(|line| match line.strip_prefix('#') {
+            Some(key) if key.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()) => key,
+            _ => line,
+        });
+        let in_force = in_force.collect::<Vec<_>>().join("\n");
+        let config = Config::parse(Path::new("realm.toml"), &in_force).unwrap();
+        assert_eq!(
+            json(&config),
+            [
+                r#"{"name":"office-hosts","effect":"allow","roles":["staff"],"services":["host/*","http/www.example.com"],"from":["192.0.2.0/24","2001:db8::/32"],"hours":["Mon-Fri 08:00-18:00","Sat"],"max-life":"1h"}"#
+            ]
+        );
+        assert_eq!(config.access.conflicts(Access::NONE), [""; 0]);
+    }
+
+    #[test]
     fn what_is_not_said_is_everybody_everywhere_always() {
         let config = parse("[rules.a]\neffect = \"allow\"\nservices = [\"*\"]\n").unwrap();
         assert_eq!(config.realm.default_access, DefaultAccess::Allow);
