@@ -1,22 +1,25 @@
 //! What an administrator asks for, done to the store.
 
+use core::net::{IpAddr, Ipv4Addr};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
 use tessera_common::Random;
 use tessera_common::admin::{
-    GivenKey, HexOctets, KeytabKey, MAX_BATCH, NewKeys, NewPrincipal, Password, Reason, Request, Response, Settings,
+    Deadline, GivenKey, HexOctets, KeytabKey, MAX_BATCH, NewKeys, NewPrincipal, Password, Reason, Request, Response,
+    Settings,
 };
 use tessera_common::crypto::{EncType, Key};
 use tessera_common::name::{Name, Principal};
 
 use super::attributes::{apply, info};
-use super::explain::explanation;
-use super::glob;
+use super::explain::{About, explanation};
 use crate::front::workers::Workers;
 use crate::kerberos;
+use crate::realm::access::AccessPolicy;
 use crate::realm::founding;
+use crate::realm::glob::Glob;
 use crate::realm::keys::{self, Former, FreshKeys};
 use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, StoredKey};
 use crate::realm::settings::RealmSettings;
@@ -82,7 +85,12 @@ impl Executor<'_> {
             }
             Request::Add(new) => self.add(&new),
             Request::Show { name } => self.show(&name),
-            Request::Explain { name, service } => self.explain(&name, service.as_deref()),
+            Request::Explain {
+                name,
+                service,
+                from,
+                at,
+            } => self.explain(&name, service.as_deref(), from, at),
             Request::Set { name, settings } => self.set(&name, &settings),
             Request::Password {
                 name,
@@ -127,16 +135,16 @@ impl Executor<'_> {
 
     fn list(&self, pattern: Option<&str>, send: &mut dyn FnMut(&Response) -> io::Result<()>) -> io::Result<()> {
         let realm = &self.settings.name;
+        let with_realm = pattern.is_some_and(|pattern| pattern.replace("\\@", "").contains('@'));
+        let glob = pattern.map(Glob::any);
         let wanted = |record: &PrincipalRecord| {
-            pattern.is_none_or(|pattern| {
-                let with_realm = pattern.replace("\\@", "").contains('@');
+            glob.as_ref().is_none_or(|glob| {
                 [&record.name].into_iter().chain(&record.aliases).any(|name| {
-                    let text = if with_realm {
-                        Principal::new(name.clone(), realm.clone()).to_string()
+                    if with_realm {
+                        glob.matches(&Principal::new(name.clone(), realm.clone()).to_string())
                     } else {
-                        name.to_string()
-                    };
-                    glob::matches(pattern, &text)
+                        glob.matches_chars(name.chars())
+                    }
                 })
             })
         };
@@ -162,16 +170,38 @@ impl Executor<'_> {
         Ok(Response::Principal(Box::new(info(&record, &self.settings.name))))
     }
 
-    fn explain(&self, name: &str, service: Option<&str>) -> Result<Response, Refused> {
+    fn explain(
+        &self,
+        name: &str,
+        service: Option<&str>,
+        from: Option<IpAddr>,
+        at: Option<Deadline>,
+    ) -> Result<Response, Refused> {
+        let at = at.unwrap_or(Deadline::At(self.author.when));
+        let at = at
+            .resolve(self.author.when)
+            .ok_or_else(|| Refused::invalid("nobody asks for a ticket at no time; name a time"))?;
+        let from = from.unwrap_or(Ipv4Addr::LOCALHOST.into());
         let view = self.store.view();
         let client = self.find(&view, name)?;
         let service = match service {
             Some(service) => self.find(&view, service)?,
             None => self.find(&view, &Name::krbtgt(&self.settings.name).to_string())?,
         };
-        let explained = kerberos::explain(&self.settings, &client, &service, self.author.when);
-        let (client, service) = (self.full(&client.name), self.full(&service.name));
-        Ok(Response::Explained(Box::new(explanation(client, service, explained))))
+        let policy = AccessPolicy {
+            settings: &self.settings,
+            database: view.access().declared(),
+        };
+        let explained = kerberos::explain(policy, &client, &service, from, at);
+        let about = About {
+            client: self.full(&client.name),
+            service: self.full(&service.name),
+            from,
+            at,
+            roles: policy.declared(&client.roles).map(ToString::to_string).collect(),
+            default_access: self.settings.default_access,
+        };
+        Ok(Response::Explained(Box::new(explanation(about, explained))))
     }
 
     fn set(&mut self, name: &str, settings: &Settings) -> Result<Response, Refused> {
