@@ -33,6 +33,7 @@ pub mod net;
 mod password;
 pub mod program;
 mod prompt;
+pub mod service;
 mod settings;
 pub mod system;
 mod tickets;
