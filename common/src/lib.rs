@@ -70,6 +70,7 @@ pub mod duration;
 pub mod error_code;
 pub mod fast;
 pub mod flags;
+pub mod gss;
 pub mod keytab;
 pub mod kpasswd;
 pub mod krb5_conf;

@@ -101,6 +101,12 @@ impl Acceptor {
         self
     }
 
+    /// The skew that is allowed here.
+    #[must_use]
+    pub const fn skew(&self) -> Duration {
+        self.skew
+    }
+
     /// What becomes of a ticket that came through other realms.
     #[must_use]
     pub const fn with_transited(mut self, policy: TransitedPolicy) -> Self {
@@ -121,12 +127,26 @@ impl Acceptor {
         from: Option<IpAddr>,
         now: KerberosTime,
     ) -> Result<Accepted, ApError> {
-        let request = ApRequest::decode(ap_req)?;
+        self.accept_request(&ApRequest::decode(ap_req)?, keys, replays, from, now)
+    }
+
+    /// As [`Acceptor::accept`], for an AP-REQ that is decoded.
+    ///
+    /// # Errors
+    /// As [`Acceptor::accept`], but for those of decoding.
+    pub fn accept_request(
+        &self,
+        request: &ApRequest,
+        keys: &(impl ServiceKeys + ?Sized),
+        replays: &(impl ReplayCache + ?Sized),
+        from: Option<IpAddr>,
+        now: KerberosTime,
+    ) -> Result<Accepted, ApError> {
         if request.options().contains(ApOptions::USE_SESSION_KEY) {
             return Err(ApError::NoTgt);
         }
-        let (service, ticket) = self.open(&request, keys)?;
-        self.check(&request, service, ticket, replays, from, now)
+        let (service, ticket) = self.open(request, keys)?;
+        self.check(request, service, ticket, replays, from, now)
     }
 
     /// RFC 4120 §3.7, user-to-user: an AP-REQ under the session key of the service's own TGT, which the client got from it

@@ -176,7 +176,8 @@ impl Accepted {
                 cipher: cipher.into(),
             },
         });
-        let agreement = Agreement::new(Role::Acceptor, self.session_key(), answer.subkey().or(self.subkey()))
+        let agreement = Agreement::new(Role::Acceptor, self.session_key(), self.subkey())
+            .with_acceptor_subkey(answer.subkey().cloned())
             .with_seq_numbers(answer.seq_number().unwrap_or(0), self.seq_number().unwrap_or(0));
         (ap_rep, agreement)
     }

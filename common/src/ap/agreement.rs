@@ -95,20 +95,27 @@ pub fn first_seq_number(random: &mut dyn Random) -> u32 {
 pub struct Agreement {
     role: Role,
     session_key: Key,
-    subkey: Option<Key>,
+    initiator_subkey: Option<Key>,
+    acceptor_subkey: Option<Key>,
     send_seq: u32,
     receive_seq: u32,
 }
 
 impl Agreement {
-    pub(super) fn new(role: Role, session_key: &Key, subkey: Option<&Key>) -> Self {
+    pub(super) fn new(role: Role, session_key: &Key, initiator_subkey: Option<&Key>) -> Self {
         Self {
             role,
             session_key: session_key.clone(),
-            subkey: subkey.cloned(),
+            initiator_subkey: initiator_subkey.cloned(),
+            acceptor_subkey: None,
             send_seq: 0,
             receive_seq: 0,
         }
+    }
+
+    pub(super) fn with_acceptor_subkey(mut self, subkey: Option<Key>) -> Self {
+        self.acceptor_subkey = subkey;
+        self
     }
 
     pub(super) const fn with_seq_numbers(mut self, send: u32, receive: u32) -> Self {
@@ -126,7 +133,19 @@ impl Agreement {
     /// The key for everything that follows: the service's subkey, or else the client's, or else the session key.
     #[must_use]
     pub fn key(&self) -> &Key {
-        self.subkey.as_ref().unwrap_or(&self.session_key)
+        self.acceptor_subkey.as_ref().unwrap_or_else(|| self.initiator_key())
+    }
+
+    /// The key that stands as soon as the client has sent its AP-REQ: its subkey, or else the session key.
+    #[must_use]
+    pub fn initiator_key(&self) -> &Key {
+        self.initiator_subkey.as_ref().unwrap_or(&self.session_key)
+    }
+
+    /// The service's choice of a key, if it made one.
+    #[must_use]
+    pub const fn acceptor_subkey(&self) -> Option<&Key> {
+        self.acceptor_subkey.as_ref()
     }
 
     /// The ticket's session key.

@@ -233,12 +233,11 @@ impl Initiated {
         if (part.ctime, part.cusec.0) != (self.time.time, self.time.usec) {
             return Err(ReplyError::OtherRequest);
         }
-        let subkey = match &part.subkey {
-            Some(key) => Some(checked_key(key).map_err(ReplyError::KeyType)?),
-            None => self.subkey.clone(),
-        };
+        let acceptor_subkey = part.subkey.as_ref().map(checked_key).transpose();
         let seq = (self.seq_number.unwrap_or(0), part.seq_number.map_or(0, |n| n.0));
-        Ok(Agreement::new(Role::Initiator, &self.session_key, subkey.as_ref()).with_seq_numbers(seq.0, seq.1))
+        Ok(Agreement::new(Role::Initiator, &self.session_key, self.subkey.as_ref())
+            .with_acceptor_subkey(acceptor_subkey.map_err(ReplyError::KeyType)?)
+            .with_seq_numbers(seq.0, seq.1))
     }
 
     /// What both sides agree on when no AP-REP was asked for. The service is then not proved to be itself before it sends

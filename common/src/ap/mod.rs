@@ -38,7 +38,7 @@ pub use message::{Header, Opened};
 pub use message_error::MessageError;
 pub use replay::{MemoryReplayCache, ReplayCache, ReplayError, ReplayTag};
 pub use request::ApRequest;
-pub use sequence::{SequenceError, SequenceWindow};
+pub use sequence::{SequenceError, SequenceNumber, SequenceWindow};
 pub use service_keys::{ServiceKey, ServiceKeys};
 pub use ticket::{OpenTicket, open_ticket};
 

@@ -1,10 +1,51 @@
 use core::fmt;
 
-/// Which sequence numbers may still come from the other side. Numbers are 32 bits and go from the last to 0.
+/// A sequence number: of 32 bits in KRB-SAFE and KRB-PRIV, of 64 in the tokens of RFC 4121. After the last comes 0.
+pub trait SequenceNumber: Copy + Eq + fmt::Debug + fmt::Display + sealed::Wrapping {}
+
+impl SequenceNumber for u32 {}
+impl SequenceNumber for u64 {}
+
+mod sealed {
+    pub trait Wrapping: Sized {
+        /// The number after this one.
+        fn following(self) -> Self;
+        /// How far this number is from `first`, going up.
+        fn after(self, first: Self) -> u64;
+        /// The distance from which on a number counts as behind, and not ahead: half of all numbers.
+        const HALF: u64;
+    }
+
+    impl Wrapping for u32 {
+        const HALF: u64 = 1 << 31;
+
+        fn following(self) -> Self {
+            self.wrapping_add(1)
+        }
+
+        fn after(self, first: Self) -> u64 {
+            self.wrapping_sub(first).into()
+        }
+    }
+
+    impl Wrapping for u64 {
+        const HALF: u64 = 1 << 63;
+
+        fn following(self) -> Self {
+            self.wrapping_add(1)
+        }
+
+        fn after(self, first: Self) -> u64 {
+            self.wrapping_sub(first)
+        }
+    }
+}
+
+/// Which sequence numbers may still come from the other side.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SequenceWindow {
+pub struct SequenceWindow<N = u32> {
     // The number after the highest that came.
-    next: u32,
+    next: N,
     order: Order,
 }
 
@@ -17,21 +58,21 @@ enum Order {
 
 /// Why a sequence number is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SequenceError {
+pub enum SequenceError<N = u32> {
     /// Not the next one.
     OutOfOrder {
         /// The next one.
-        expected: u32,
+        expected: N,
         /// The one that came.
-        found: u32,
+        found: N,
     },
     /// It came before.
-    Repeated(u32),
+    Repeated(N),
     /// So far behind that nobody knows whether it came before.
-    TooOld(u32),
+    TooOld(N),
 }
 
-impl fmt::Display for SequenceError {
+impl<N: SequenceNumber> fmt::Display for SequenceError<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutOfOrder { expected, found } => write!(f, "message {found} came where {expected} was due"),
@@ -41,15 +82,17 @@ impl fmt::Display for SequenceError {
     }
 }
 
-impl core::error::Error for SequenceError {}
+impl<N: SequenceNumber> core::error::Error for SequenceError<N> {}
 
 impl SequenceWindow {
     /// How far behind the highest number a message may come with [`SequenceWindow::datagrams`].
     pub const WIDTH: u32 = 64;
+}
 
+impl<N: SequenceNumber> SequenceWindow<N> {
     /// For a stream: `first`, then each number in its turn.
     #[must_use]
-    pub const fn in_order(first: u32) -> Self {
+    pub const fn in_order(first: N) -> Self {
         Self {
             next: first,
             order: Order::Strict,
@@ -58,7 +101,7 @@ impl SequenceWindow {
 
     /// For datagrams: from `first` on, with losses and within [`SequenceWindow::WIDTH`] in any order, each number once.
     #[must_use]
-    pub const fn datagrams(first: u32) -> Self {
+    pub const fn datagrams(first: N) -> Self {
         // What is before the first counts as come.
         Self {
             next: first,
@@ -70,7 +113,7 @@ impl SequenceWindow {
     ///
     /// # Errors
     /// [`SequenceError`].
-    pub fn take(&mut self, found: u32) -> Result<(), SequenceError> {
+    pub fn take(&mut self, found: N) -> Result<(), SequenceError<N>> {
         let Order::Loose(came) = &mut self.order else {
             if found != self.next {
                 return Err(SequenceError::OutOfOrder {
@@ -78,24 +121,28 @@ impl SequenceWindow {
                     found,
                 });
             }
-            self.next = self.next.wrapping_add(1);
+            self.next = self.next.following();
             return Ok(());
         };
-        let ahead = found.wrapping_sub(self.next);
-        if ahead <= u32::MAX / 2 {
-            *came = came.checked_shl(ahead.saturating_add(1)).unwrap_or(0) | 1;
-            self.next = found.wrapping_add(1);
+        let ahead = found.after(self.next);
+        if ahead < N::HALF {
+            *came = shifted(*came, ahead.saturating_add(1)).unwrap_or(0) | 1;
+            self.next = found.following();
             return Ok(());
         }
         // At least 1 behind `next`.
-        let behind = self.next.wrapping_sub(found) - 1;
-        let bit = 1u64.checked_shl(behind).ok_or(SequenceError::TooOld(found))?;
+        let behind = self.next.after(found.following());
+        let bit = shifted(1, behind).ok_or(SequenceError::TooOld(found))?;
         if *came & bit != 0 {
             return Err(SequenceError::Repeated(found));
         }
         *came |= bit;
         Ok(())
     }
+}
+
+fn shifted(bits: u64, by: u64) -> Option<u64> {
+    bits.checked_shl(u32::try_from(by).ok()?)
 }
 
 #[cfg(test)]
@@ -138,8 +185,33 @@ mod tests {
     }
 
     #[test]
+    fn numbers_of_64_bits_go_on_where_those_of_32_would_begin_anew() {
+        for first in [u64::from(u32::MAX), u64::MAX - 1, 1 << 63] {
+            let mut stream = SequenceWindow::in_order(first);
+            let mut datagrams = SequenceWindow::datagrams(first);
+            for n in 0..200 {
+                let number = first.wrapping_add(n);
+                // What is the same in 32 bits only is another number.
+                let other = number ^ (1 << 32);
+                assert!(stream.take(other).is_err(), "{first}+{n}");
+                assert_eq!(stream.take(number), Ok(()), "{first}+{n}");
+                assert_eq!(datagrams.take(number), Ok(()), "{first}+{n}");
+                assert_eq!(
+                    datagrams.take(number),
+                    Err(SequenceError::Repeated(number)),
+                    "{first}+{n}"
+                );
+            }
+            let late = first.wrapping_add(135);
+            assert_eq!(datagrams.take(late), Err(SequenceError::TooOld(late)));
+            let gone = first.wrapping_sub(1 << 32);
+            assert_eq!(datagrams.take(gone), Err(SequenceError::TooOld(gone)));
+        }
+    }
+
+    #[test]
     fn nothing_before_the_first_is_taken() {
-        let mut window = SequenceWindow::datagrams(100);
+        let mut window = SequenceWindow::datagrams(100_u32);
         for n in [99, 98, 36] {
             assert_eq!(window.take(n), Err(SequenceError::Repeated(n)));
         }

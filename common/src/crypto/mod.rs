@@ -94,6 +94,16 @@ impl EncType {
         }
     }
 
+    /// The octets of a MAC, at a ciphertext's end and as a keyed checksum: 12, 16 or 24.
+    #[must_use]
+    pub const fn mac_len(self) -> usize {
+        match self {
+            Self::Aes128CtsHmacSha1_96 | Self::Aes256CtsHmacSha1_96 => 12,
+            Self::Aes128CtsHmacSha256_128 => 16,
+            Self::Aes256CtsHmacSha384_192 => 24,
+        }
+    }
+
     /// The octets that the pseudo-random function gives (RFC 3962 §6, RFC 8009 §5).
     const fn prf_len(self) -> usize {
         match self {
@@ -171,6 +181,14 @@ impl KeyUsage {
     pub const KRB_CRED: Self = Self(14);
     /// KRB-SAFE's checksum.
     pub const KRB_SAFE: Self = Self(15);
+    /// A Wrap token of the acceptor (RFC 4121 §2).
+    pub const ACCEPTOR_SEAL: Self = Self(22);
+    /// A MIC token of the acceptor.
+    pub const ACCEPTOR_SIGN: Self = Self(23);
+    /// A Wrap token of the initiator.
+    pub const INITIATOR_SEAL: Self = Self(24);
+    /// A MIC token of the initiator.
+    pub const INITIATOR_SIGN: Self = Self(25);
     /// The checksum that binds the inside of a FAST request to its outside (RFC 6113 §5.4.2).
     pub const FAST_REQ_CHECKSUM: Self = Self(50);
     /// The inside of a FAST request.

@@ -22,6 +22,8 @@ pub mod ad_type {
     pub const AUTHENTICATION_INDICATOR: i32 = 97;
     /// The privilege attribute certificate (MS-PAC).
     pub const WIN2K_PAC: i32 = 128;
+    /// What the client asks of the acceptor, four octets of flags, the lowest first (MS-KILE §2.2.7).
+    pub const AP_OPTIONS: i32 = 143;
 }
 
 /// `AuthorizationData ::= SEQUENCE OF SEQUENCE { ad-type [0] Int32, ad-data [1] OCTET STRING }` (RFC 4120 §5.2.6).

@@ -1,0 +1,108 @@
+//! As much of an X.509 certificate as RFC 5929 §4 needs: by which hash it was signed.
+
+use super::token::der_length;
+
+/// The hash that stands for a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SignatureHash {
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+use SignatureHash::{Sha256, Sha384, Sha512};
+
+const SEQUENCE: u8 = 0x30;
+const BIT_STRING: u8 = 0x03;
+const OBJECT_IDENTIFIER: u8 = 0x06;
+const CONTEXT_0: u8 = 0xa0;
+
+// 1.2.840.113549.1.1.10, whose hash stands in its parameters.
+const RSASSA_PSS: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
+
+// Signature algorithms with one hash. SHA-224 and SHA-3 stand in no certificate that a client accepts.
+const SIGNATURES: [(&[u8], SignatureHash); 13] = [
+    // 1.2.840.113549.1.1.{4,5,11,12,13}: RSA with MD5, SHA-1, SHA-256, SHA-384 and SHA-512. The RFC puts SHA-256 for the
+    // first two.
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04", Sha256),
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05", Sha256),
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b", Sha256),
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c", Sha384),
+    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d", Sha512),
+    // 1.3.14.3.2.29: RSA with SHA-1, by its other name.
+    (b"\x2b\x0e\x03\x02\x1d", Sha256),
+    // 1.2.840.10045.4.1 and 1.2.840.10045.4.3.{2,3,4}: ECDSA with SHA-1, SHA-256, SHA-384 and SHA-512.
+    (b"\x2a\x86\x48\xce\x3d\x04\x01", Sha256),
+    (b"\x2a\x86\x48\xce\x3d\x04\x03\x02", Sha256),
+    (b"\x2a\x86\x48\xce\x3d\x04\x03\x03", Sha384),
+    (b"\x2a\x86\x48\xce\x3d\x04\x03\x04", Sha512),
+    // 1.2.840.10040.4.3 and 2.16.840.1.101.3.4.3.{2,3}: DSA with SHA-1, SHA-256 and SHA-384.
+    (b"\x2a\x86\x48\xce\x38\x04\x03", Sha256),
+    (b"\x60\x86\x48\x01\x65\x03\x04\x03\x02", Sha256),
+    (b"\x60\x86\x48\x01\x65\x03\x04\x03\x03", Sha384),
+];
+
+// 1.3.14.3.2.26 and 2.16.840.1.101.3.4.2.{1,2,3}: SHA-1, SHA-256, SHA-384 and SHA-512 themselves.
+const HASHES: [(&[u8], SignatureHash); 4] = [
+    (b"\x2b\x0e\x03\x02\x1a", Sha256),
+    (b"\x60\x86\x48\x01\x65\x03\x04\x02\x01", Sha256),
+    (b"\x60\x86\x48\x01\x65\x03\x04\x02\x02", Sha384),
+    (b"\x60\x86\x48\x01\x65\x03\x04\x02\x03", Sha512),
+];
+
+/// RFC 5280 §4.1:
+///
+/// ```asn1
+/// Certificate ::= SEQUENCE {
+///         tbsCertificate      TBSCertificate,
+///         signatureAlgorithm  AlgorithmIdentifier,
+///         signatureValue      BIT STRING
+/// }
+/// ```
+///
+/// `None` when it is no such thing, or its signature has no hash that the RFC would take.
+pub(super) fn signature_hash(certificate: &[u8]) -> Option<SignatureHash> {
+    let (certificate, rest) = element(SEQUENCE, certificate)?;
+    let (_tbs_certificate, after) = element(SEQUENCE, certificate)?;
+    let (algorithm, after) = element(SEQUENCE, after)?;
+    let (_signature, after) = element(BIT_STRING, after)?;
+    if !rest.is_empty() || !after.is_empty() {
+        return None;
+    }
+    let (oid, parameters) = element(OBJECT_IDENTIFIER, algorithm)?;
+    if oid == RSASSA_PSS {
+        pss_hash(parameters)
+    } else {
+        find(&SIGNATURES, oid)
+    }
+}
+
+/// RFC 4055 §3.1: `SEQUENCE { hashAlgorithm [0] AlgorithmIdentifier DEFAULT sha1, … }`.
+fn pss_hash(parameters: &[u8]) -> Option<SignatureHash> {
+    let (parameters, rest) = element(SEQUENCE, parameters)?;
+    if !rest.is_empty() {
+        return None;
+    }
+    if parameters.first() != Some(&CONTEXT_0) {
+        // SHA-1, for which there is SHA-256.
+        return Some(Sha256);
+    }
+    let (tagged, _) = element(CONTEXT_0, parameters)?;
+    let (algorithm, _) = element(SEQUENCE, tagged)?;
+    let (oid, _) = element(OBJECT_IDENTIFIER, algorithm)?;
+    find(&HASHES, oid)
+}
+
+fn find(table: &[(&[u8], SignatureHash)], oid: &[u8]) -> Option<SignatureHash> {
+    table.iter().find(|(known, _)| *known == oid).map(|(_, hash)| *hash)
+}
+
+// The contents of the element of this tag that `octets` begin with, and what comes after it.
+fn element(tag: u8, octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (found, rest) = octets.split_first()?;
+    if *found != tag {
+        return None;
+    }
+    let (length, rest) = der_length(rest)?;
+    rest.split_at_checked(length)
+}
