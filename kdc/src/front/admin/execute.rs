@@ -13,10 +13,10 @@ use tessera_common::name::{Name, Principal};
 
 use super::attributes::{apply, info};
 use super::explain::explanation;
-use super::glob;
 use crate::front::workers::Workers;
 use crate::kerberos;
 use crate::realm::founding;
+use crate::realm::glob::Glob;
 use crate::realm::keys::{self, Former, FreshKeys};
 use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, StoredKey};
 use crate::realm::settings::RealmSettings;
@@ -127,16 +127,16 @@ impl Executor<'_> {
 
     fn list(&self, pattern: Option<&str>, send: &mut dyn FnMut(&Response) -> io::Result<()>) -> io::Result<()> {
         let realm = &self.settings.name;
+        let with_realm = pattern.is_some_and(|pattern| pattern.replace("\\@", "").contains('@'));
+        let glob = pattern.map(Glob::any);
         let wanted = |record: &PrincipalRecord| {
-            pattern.is_none_or(|pattern| {
-                let with_realm = pattern.replace("\\@", "").contains('@');
+            glob.as_ref().is_none_or(|glob| {
                 [&record.name].into_iter().chain(&record.aliases).any(|name| {
-                    let text = if with_realm {
-                        Principal::new(name.clone(), realm.clone()).to_string()
+                    if with_realm {
+                        glob.matches(&Principal::new(name.clone(), realm.clone()).to_string())
                     } else {
-                        name.to_string()
-                    };
-                    glob::matches(pattern, &text)
+                        glob.matches_chars(name.chars())
+                    }
                 })
             })
         };

@@ -3,7 +3,6 @@
 mod attributes;
 mod execute;
 mod explain;
-mod glob;
 mod import;
 mod socket;
 #[cfg(test)]
