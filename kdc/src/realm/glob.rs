@@ -114,12 +114,13 @@ impl Glob {
                 }
                 _ => {}
             }
-            match &mut retry {
-                Some((after_star, shorter)) if shorter.next().is_some() => {
-                    (items, text) = (after_star, shorter.clone());
-                }
-                _ => return false,
+            let Some((after_star, shorter)) = &mut retry else {
+                return false;
+            };
+            if shorter.next().is_none() {
+                return false;
             }
+            (items, text) = (*after_star, shorter.clone());
         }
     }
 }

@@ -183,7 +183,9 @@ fn write_days(f: &mut fmt::Formatter<'_>, days: u8) -> fmt::Result {
             write!(f, "{separator}{name}")?;
             separator = ",";
         }
-        if let (true, Some(last)) = (run > 1, DAYS.get(day + run - 1)) {
+        if run > 1
+            && let Some(last) = DAYS.get(day + run - 1)
+        {
             write!(f, "-{last}")?;
         }
         day += run.max(1);

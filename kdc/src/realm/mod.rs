@@ -1,5 +1,6 @@
 //! The three As: who is this, may they, what happened. No socket, no protocol, no clock.
 
+pub mod access;
 pub mod accounting;
 pub mod authentication;
 pub mod authorization;

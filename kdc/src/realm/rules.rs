@@ -1,5 +1,5 @@
 //! Rules: who may have tickets for which services, from where, when and for how long. What comes of several of them,
-//! `access` decides.
+//! [`access`](super::access) decides.
 
 use core::fmt;
 use core::str::FromStr;

@@ -10,14 +10,16 @@
 
 use core::cmp::Ordering;
 use core::time::Duration;
+use std::collections::BTreeSet;
 
 use tessera_common::crypto::EncType;
 use tessera_common::name::Name;
+use tessera_common::role::{RoleName, is_role_name};
 use tessera_common::time::KerberosTime;
 
 use super::octets::{DecodeError, Reader, put_nested, put_number, put_octets, put_signed};
 use super::{Author, Change, MAX_BATCH_CHANGES, MAX_BATCH_OCTETS, MAX_RECORD_OCTETS, StoreError};
-use crate::realm::principal::{Attributes, Opened, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
 
 const RECORD_VERSION: u8 = 1;
 
@@ -35,6 +37,7 @@ mod tag {
     pub(super) const CHANGED: u8 = 11;
     pub(super) const CHANGED_BY: u8 = 12;
     pub(super) const KEYS_CHANGED: u8 = 13;
+    pub(super) const ROLE: u8 = 14;
 }
 
 mod kind {
@@ -52,6 +55,7 @@ pub(super) fn put_record(out: &mut Vec<u8>, record: &PrincipalRecord) {
         aliases,
         keys,
         attributes,
+        roles,
         expires,
         password_expires,
         max_life,
@@ -72,6 +76,10 @@ pub(super) fn put_record(out: &mut Vec<u8>, record: &PrincipalRecord) {
     }
     if *attributes != Attributes::empty() {
         put_field(out, tag::ATTRIBUTES, |out| put_number(out, attributes.0.into()));
+    }
+    // Sorted, whoever made the record: otherwise it could not be read.
+    for role in roles.iter().collect::<BTreeSet<_>>() {
+        put_field(out, tag::ROLE, |out| out.extend_from_slice(role.as_str().as_bytes()));
     }
     let times = [
         (tag::EXPIRES, *expires),
@@ -102,6 +110,7 @@ pub(super) fn read_record(octets: &[u8], revision: u64) -> Result<PrincipalRecor
         aliases: Vec::new(),
         keys: Vec::new(),
         attributes: Attributes::empty(),
+        roles: Vec::new(),
         expires: None,
         password_expires: None,
         max_life: None,
@@ -117,6 +126,7 @@ pub(super) fn read_record(octets: &[u8], revision: u64) -> Result<PrincipalRecor
             Field::Alias(alias) => record.aliases.push(name_of(alias)?),
             Field::Key(key) => record.keys.push(key.to_stored()),
             Field::Attributes(attributes) => record.attributes = attributes,
+            Field::Role(role) => record.roles.push(role_of(role)?),
             Field::Expires(time) => record.expires = Some(time),
             Field::PasswordExpires(time) => record.password_expires = Some(time),
             Field::MaxLife(life) => record.max_life = Some(life),
@@ -148,6 +158,7 @@ enum Field<'a> {
     Alias(&'a [u8]),
     Key(KeyField<'a>),
     Attributes(Attributes),
+    Role(&'a str),
     Expires(KerberosTime),
     PasswordExpires(KerberosTime),
     MaxLife(Duration),
@@ -169,6 +180,7 @@ fn read_fields<'a>(
         return Err(DecodeError::Newer("record version", version.into()));
     }
     let (mut id, mut name, mut created, mut changed) = (None, false, false, false);
+    let mut last_role = "";
     while !reader.is_empty() {
         let tag = reader.octet()?;
         let mut value = Reader::new(reader.octets()?);
@@ -189,6 +201,10 @@ fn read_fields<'a>(
             tag::CREATED => Field::Created(KerberosTime(value.signed()?)),
             tag::CHANGED => Field::Changed(KerberosTime(value.signed()?)),
             tag::CHANGED_BY => Field::ChangedBy(read_rest_as_text(&mut value)?),
+            tag::ROLE => {
+                last_role = read_role(&mut value, last_role)?;
+                Field::Role(last_role)
+            }
             tag::KEYS_CHANGED => Field::KeysChanged(KerberosTime(value.signed()?)),
             unknown => return Err(DecodeError::Newer("record field", unknown.into())),
         };
@@ -447,12 +463,7 @@ impl KeyField<'_> {
             etype: self.etype,
             salt: self.salt.map(<[u8]>::to_vec),
             retired: self.retired,
-            sealed: SealedKey {
-                master: self.master,
-                nonce: self.nonce,
-                ciphertext: self.ciphertext.to_vec(),
-                opened: Opened::default(),
-            },
+            sealed: SealedKey::new(self.master, self.nonce, self.ciphertext.to_vec()),
         }
     }
 }
@@ -483,6 +494,20 @@ fn read_attributes(reader: &mut Reader<'_>) -> Result<Attributes, DecodeError> {
     }
 }
 
+/// A role that comes after the one before.
+fn read_role<'a>(reader: &mut Reader<'a>, before: &str) -> Result<&'a str, DecodeError> {
+    let role = read_rest_as_text(reader)?;
+    if is_role_name(role) && before < role {
+        Ok(role)
+    } else {
+        Err(DecodeError::Malformed("a role of that name, in that place"))
+    }
+}
+
+fn role_of(text: &str) -> Result<RoleName, DecodeError> {
+    RoleName::new(text).map_err(|_| DecodeError::Malformed("a role's name"))
+}
+
 fn read_duration(reader: &mut Reader<'_>) -> Result<Duration, DecodeError> {
     reader.number().map(Duration::from_secs)
 }
@@ -497,7 +522,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::test_realm::{add, author, full_record, name, principal};
+    use crate::store::test_realm::{add, author, full_record, name, principal, roles};
 
     fn encoded(record: &PrincipalRecord) -> Vec<u8> {
         let mut out = Vec::new();
@@ -517,6 +542,21 @@ mod tests {
     fn a_record_comes_back_as_it_was() {
         for record in [full_record(), principal(1, "alice"), principal(2, "a\\/b\\@c/")] {
             assert_eq!(read_record(&encoded(&record), record.revision).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn roles_are_written_sorted_and_once_and_read_no_other_way() {
+        let mut record = principal(1, "alice");
+        record.roles = roles(&["staff", "mail", "staff"]);
+        let octets = encoded(&record);
+        record.roles = roles(&["mail", "staff"]);
+        assert_eq!(read_record(&octets, 0).unwrap(), record);
+        let field = |text: &str| [&[tag::ROLE, text.len() as u8], text.as_bytes()].concat();
+        for text in ["staff", "mail", "a", "Staff", ""] {
+            let altered = [&octets[..], &field(text)].concat();
+            let error = DecodeError::Malformed("a role of that name, in that place");
+            assert_eq!(read_record(&altered, 0), Err(error), "{text:?} after staff");
         }
     }
 

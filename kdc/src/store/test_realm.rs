@@ -5,12 +5,13 @@ use core::time::Duration;
 use tessera_common::Random;
 use tessera_common::crypto::{EncType, Key};
 use tessera_common::name::{Name, Realm};
+use tessera_common::role::RoleName;
 use tessera_common::time::KerberosTime;
 use zeroize::Zeroizing;
 
 use super::head::Identity;
 use super::{Author, Change, Keyring, MasterKey};
-use crate::realm::principal::{Attributes, Opened, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
 
 /// Octets that are never the same twice, and always the same for the same test.
 #[derive(Default)]
@@ -51,6 +52,10 @@ pub(crate) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
+pub(crate) fn roles(texts: &[&str]) -> Vec<RoleName> {
+    texts.iter().map(|text| RoleName::new(text).unwrap()).collect()
+}
+
 pub(crate) fn stored_key(keyring: &Keyring, id: PrincipalId, kvno: u32, random: &mut dyn Random) -> StoredKey {
     let key = Key::random(EncType::Aes256CtsHmacSha1_96, random);
     StoredKey {
@@ -71,6 +76,7 @@ pub(crate) fn principal(number: u64, text: &str) -> PrincipalRecord {
         aliases: Vec::new(),
         keys: Vec::new(),
         attributes: Attributes::empty(),
+        roles: Vec::new(),
         expires: None,
         password_expires: None,
         max_life: None,
@@ -114,6 +120,7 @@ pub(crate) fn full_record() -> PrincipalRecord {
             key(1, EncType::Aes128CtsHmacSha256_128, Some(KerberosTime(-5))),
         ],
         attributes: Attributes::LOCKED | Attributes::OK_AS_DELEGATE,
+        roles: roles(&["mail.paid", "staff"]),
         expires: Some(KerberosTime(1_800_000_000)),
         password_expires: Some(KerberosTime(i64::MIN)),
         max_life: Some(Duration::from_secs(36_000)),
@@ -133,12 +140,7 @@ fn sealed_octets(keyring: &Keyring, id: PrincipalId, kvno: u32) -> StoredKey {
         etype: EncType::Aes256CtsHmacSha1_96,
         salt: (kvno != 1).then(|| vec![0, 0xff, 7]),
         retired: None,
-        sealed: SealedKey {
-            master,
-            nonce: [3; 12],
-            ciphertext: [id.0, id.0, id.0].concat(),
-            opened: Opened::default(),
-        },
+        sealed: SealedKey::new(master, [3; 12], [id.0, id.0, id.0].concat()),
     }
 }
 

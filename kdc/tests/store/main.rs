@@ -129,6 +129,7 @@ fn user(number: u64) -> PrincipalRecord {
         aliases: vec![name(&format!("alias{number}"))],
         keys: Vec::new(),
         attributes: Attributes::empty(),
+        roles: Vec::new(),
         expires: None,
         password_expires: None,
         max_life: None,

@@ -15,6 +15,7 @@ use super::attributes::{apply, info};
 use super::explain::explanation;
 use crate::front::workers::Workers;
 use crate::kerberos;
+use crate::realm::access::AccessPolicy;
 use crate::realm::founding;
 use crate::realm::glob::Glob;
 use crate::realm::keys::{self, Former, FreshKeys};
@@ -169,7 +170,8 @@ impl Executor<'_> {
             Some(service) => self.find(&view, service)?,
             None => self.find(&view, &Name::krbtgt(&self.settings.name).to_string())?,
         };
-        let explained = kerberos::explain(&self.settings, &client, &service, self.author.when);
+        let policy = AccessPolicy::of(&self.settings);
+        let explained = kerberos::explain(policy, &client, &service, [127, 0, 0, 1].into(), self.author.when);
         let (client, service) = (self.full(&client.name), self.full(&service.name));
         Ok(Response::Explained(Box::new(explanation(client, service, explained))))
     }

@@ -8,11 +8,11 @@ use crate::realm::authorization::Grant;
 use crate::realm::denied::Denied;
 
 /// `explained` in the words of the protocol; `client` and `service` with the realm.
-pub(super) fn explanation(client: String, service: String, explained: Explained) -> Explanation {
+pub(super) fn explanation(client: String, service: String, explained: Explained<'_>) -> Explanation {
     Explanation {
         client,
         service,
-        account: explained.account.err().map(reason),
+        account: explained.account.as_ref().err().map(reason),
         proof_needed: explained.proof_needed,
         unarmored: offer(explained.open),
         armored: offer(explained.armored),
@@ -21,14 +21,14 @@ pub(super) fn explanation(client: String, service: String, explained: Explained)
     }
 }
 
-fn reason(denied: Denied) -> String {
+fn reason(denied: &Denied) -> String {
     denied.name().to_owned()
 }
 
 fn offer(mechanisms: Result<Vec<&'static str>, Denied>) -> Offer {
     let (refused, mechanisms) = match mechanisms {
         Ok(mechanisms) => (None, mechanisms),
-        Err(denied) => (Some(reason(denied)), Vec::new()),
+        Err(denied) => (Some(reason(&denied)), Vec::new()),
     };
     Offer {
         refused,
@@ -36,12 +36,12 @@ fn offer(mechanisms: Result<Vec<&'static str>, Denied>) -> Offer {
     }
 }
 
-fn entitlement(grant: Result<Grant, Denied>) -> Entitlement {
+fn entitlement(grant: Result<Grant<'_>, Denied>) -> Entitlement {
     let grant = match grant {
         Ok(grant) => grant,
         Err(denied) => {
             return Entitlement {
-                refused: Some(reason(denied)),
+                refused: Some(reason(&denied)),
                 max_life: None,
                 max_renew: None,
                 flags: Vec::new(),
