@@ -78,6 +78,7 @@ pub mod mit_time;
 pub mod name;
 mod reader;
 pub mod role;
+pub mod spnego;
 mod stored_key;
 pub mod time;
 pub mod wire;
