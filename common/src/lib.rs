@@ -48,6 +48,9 @@
 //! which ones the keytab has, whose clock is off by how much. The client is owed no more than
 //! [`ap::ApError::to_krb_error`], which has a code and the time.
 //!
+//! Many application protocols carry GSS-API tokens instead (SSH, LDAP, IMAP, HTTP's `Negotiate`): [`gss`] has the same for
+//! them, with channel bindings, delegation, and MIC and Wrap tokens for what follows.
+//!
 //! Who may do what is for the service to decide; that a client could prove its name is no reason to let it in.
 //!
 //! # For the author of a client

@@ -29,7 +29,7 @@ mod sealed {
     }
 
     impl Wrapping for u64 {
-        const HALF: u64 = 1 << 63;
+        const HALF: Self = 1 << 63;
 
         fn following(self) -> Self {
             self.wrapping_add(1)

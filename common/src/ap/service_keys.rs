@@ -1,7 +1,7 @@
 //! Where a service's long-term keys come from.
 
 use crate::crypto::Key;
-use crate::keytab::Keytab;
+use crate::keytab::{Keytab, KeytabEntry};
 use crate::name::Principal;
 
 /// A long-term key of a service.
@@ -45,16 +45,22 @@ impl ServiceKeys for [(Principal, u32, Key)] {
 /// A keytab's keys, in the order of the file; those of enctypes that are not used here are passed over.
 impl ServiceKeys for Keytab {
     fn service_keys(&self) -> Vec<ServiceKey<'_>> {
-        let known = self.entries.iter().filter_map(|entry| {
-            let key = entry.key.known()?;
-            Some(ServiceKey {
-                service: &entry.principal,
-                kvno: entry.kvno,
-                key,
-            })
-        });
-        known.collect()
+        self.entries.iter().filter_map(known).collect()
     }
+
+    // Without a list of all: a keytab may hold the keys of many services.
+    fn keys_of(&self, service: &Principal) -> Vec<ServiceKey<'_>> {
+        let own = self.entries.iter().filter(|entry| entry.principal == *service);
+        own.filter_map(known).collect()
+    }
+}
+
+fn known(entry: &KeytabEntry) -> Option<ServiceKey<'_>> {
+    Some(ServiceKey {
+        service: &entry.principal,
+        kvno: entry.kvno,
+        key: entry.key.known()?,
+    })
 }
 
 impl ServiceKey<'_> {

@@ -1,4 +1,5 @@
-//! The MD5 digest, for the one unkeyed checksum that is taken: RSA-MD5 in a TGS-REQ's authenticator.
+//! The MD5 digest, for the one unkeyed checksum that is taken, RSA-MD5 in a TGS-REQ's authenticator, and for the hash of
+//! GSS-API's channel bindings.
 
 use ::md5::{Digest as _, Md5};
 

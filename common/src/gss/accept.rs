@@ -77,28 +77,10 @@ impl Acceptor {
     ) -> Result<Accepted, AcceptError> {
         let (mechanism, ap_req) = ap_req(token)?;
         let request = ApRequest::decode(ap_req).map_err(Refusal::Ap)?;
-        let peer = self
-            .ap
-            .accept_request(&request, keys, replays, from, now.time)
-            .map_err(|why| AcceptError::answering(Refusal::Ap(why), &request, mechanism, now))?;
-        self.conclude(peer, mechanism, random)
-            .map_err(|(why, peer)| AcceptError::answering(why, &request, mechanism, now).of(&peer))
-    }
-
-    #[allow(
-        clippy::result_large_err,
-        reason = "taken apart at once, in the one place that calls it"
-    )]
-    fn conclude(
-        &self,
-        peer: ap::Accepted,
-        mechanism: &[u8],
-        random: &mut dyn Random,
-    ) -> Result<Accepted, (Refusal, ap::Accepted)> {
-        let asked = match self.asked(&peer) {
-            Ok(asked) => asked,
-            Err(why) => return Err((why, peer)),
-        };
+        let refused = |why| AcceptError::answering(why, &request, mechanism, now);
+        let peer = self.ap.accept_request(&request, keys, replays, from, now.time);
+        let peer = peer.map_err(|why| refused(Refusal::Ap(why)))?;
+        let asked = self.asked(&peer).map_err(|why| refused(why).of(&peer))?;
         let (token, agreed) = if asked.flags.contains(ContextFlags::MUTUAL) {
             // Of the session key's enctype, though RFC 4537 would allow another.
             let answer = Answer::fresh(peer.session_key().etype(), random);

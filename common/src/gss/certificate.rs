@@ -106,3 +106,71 @@ fn element(tag: u8, octets: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = der_length(rest)?;
     rest.split_at_checked(length)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gss::tests::octets;
+
+    // As OpenSSL writes them.
+    const ALGORITHMS: [(&str, &str, Option<SignatureHash>); 16] = [
+        ("rsa with MD5", "300d06092a864886f70d0101040500", Some(Sha256)),
+        ("rsa with SHA-1", "300d06092a864886f70d0101050500", Some(Sha256)),
+        ("rsa with SHA-256", "300d06092a864886f70d01010b0500", Some(Sha256)),
+        ("rsa with SHA-384", "300d06092a864886f70d01010c0500", Some(Sha384)),
+        ("rsa with SHA-512", "300d06092a864886f70d01010d0500", Some(Sha512)),
+        ("ecdsa with SHA-1", "300906072a8648ce3d0401", Some(Sha256)),
+        ("ecdsa with SHA-256", "300a06082a8648ce3d040302", Some(Sha256)),
+        ("ecdsa with SHA-384", "300a06082a8648ce3d040303", Some(Sha384)),
+        ("ecdsa with SHA-512", "300a06082a8648ce3d040304", Some(Sha512)),
+        (
+            "rsa-pss with SHA-1",
+            "301206092a864886f70d01010a3005a20302016a",
+            Some(Sha256),
+        ),
+        (
+            "rsa-pss with SHA-256",
+            "304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300d06096086480165030402010500a20302015e",
+            Some(Sha256),
+        ),
+        (
+            "rsa-pss with SHA-384",
+            "304106092a864886f70d01010a3034a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d06096086480165030402020500a20302014e",
+            Some(Sha384),
+        ),
+        (
+            "rsa-pss with SHA-512",
+            "304106092a864886f70d01010a3034a00f300d06096086480165030402030500a11c301a06092a864886f70d010108300d06096086480165030402030500a20302013e",
+            Some(Sha512),
+        ),
+        ("rsa-pss without parameters", "300b06092a864886f70d01010a", None),
+        ("ed25519", "300506032b6570", None),
+        ("ed448", "300506032b6571", None),
+    ];
+
+    // A certificate of which only the outermost parts are there.
+    fn hollow(algorithm: &[u8]) -> Vec<u8> {
+        let content = [&[SEQUENCE, 0], algorithm, &[BIT_STRING, 1, 0]].concat();
+        let length = u8::try_from(content.len()).unwrap();
+        [&[SEQUENCE, length], &content[..]].concat()
+    }
+
+    #[test]
+    fn the_hash_is_the_signatures_own_or_sha_256_for_weak_ones() {
+        for (name, algorithm, hash) in ALGORITHMS {
+            assert_eq!(signature_hash(&hollow(&octets(algorithm))), hash, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_certificate_has_none() {
+        for (name, algorithm, _) in ALGORITHMS {
+            let whole = hollow(&octets(algorithm));
+            for cut in 0..whole.len() {
+                assert_eq!(signature_hash(&whole[..cut]), None, "{name} {cut}");
+            }
+            assert_eq!(signature_hash(&[&whole[..], &[0]].concat()), None, "{name}");
+        }
+        assert_eq!(signature_hash(b"-----BEGIN CERTIFICATE-----"), None);
+    }
+}

@@ -6,4 +6,4 @@ pub(crate) mod fixture;
 mod krb_cred;
 mod messages;
 mod mit_library;
-mod tampering;
+pub(crate) mod tampering;

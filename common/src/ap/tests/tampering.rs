@@ -9,7 +9,7 @@ use crate::crypto::{EncType, Key};
 // Asserts that `read` refuses every altered copy of `octets`, or takes it for just what the original was. The latter can
 // happen in the few octets that no key protects, where the decoder takes more than DER; `loose` says which octets may
 // make a difference that the protocol does not protect against, and what `read` gives is then not compared.
-fn refuses_what_is_altered<T: PartialEq + core::fmt::Debug>(
+pub(crate) fn refuses_what_is_altered<T: PartialEq + core::fmt::Debug>(
     octets: &[u8],
     read: impl Fn(&[u8]) -> Option<T>,
     sealed: &[core::ops::Range<usize>],
@@ -38,7 +38,7 @@ fn refuses_what_is_altered<T: PartialEq + core::fmt::Debug>(
     }
 }
 
-fn position(octets: &[u8], part: &[u8]) -> core::ops::Range<usize> {
+pub(crate) fn position(octets: &[u8], part: &[u8]) -> core::ops::Range<usize> {
     let at = octets.windows(part.len()).position(|window| window == part).unwrap();
     at..at + part.len()
 }

@@ -11,6 +11,7 @@
  *   verify DATA MIC                     "ok"
  *   prf KEY LENGTH DATA                 octets
  *   limit CONF LENGTH                   octets
+ *   time TOKEN TOKEN ...                nanoseconds of CPU to accept each, on average
  *
  * The library's headers are not needed to build this: what is declared here is RFC 2744's, and its extensions'.
  */
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <time.h>
 
 typedef struct { uint32_t length; void *elements; } oid;
 typedef struct { size_t length; void *value; } buffer;
@@ -31,6 +33,10 @@ typedef struct {
 typedef struct { uint32_t type; buffer buffer; } iov;
 
 uint32_t gss_import_name(uint32_t *, buffer *, oid *, void **);
+uint32_t gss_acquire_cred(uint32_t *, void *, uint32_t, void *, int, void **, void *, uint32_t *);
+uint32_t gss_delete_sec_context(uint32_t *, void **, buffer *);
+uint32_t gss_release_name(uint32_t *, void **);
+uint32_t gss_release_buffer(uint32_t *, buffer *);
 uint32_t gss_display_name(uint32_t *, void *, buffer *, oid **);
 uint32_t gss_inquire_cred(uint32_t *, void *, void **, uint32_t *, int *, void *);
 uint32_t gss_init_sec_context(uint32_t *, void *, void **, void *, oid *, uint32_t, uint32_t, bindings *, buffer *, oid **,
@@ -45,7 +51,7 @@ uint32_t gss_pseudo_random(uint32_t *, void *, int, buffer *, ssize_t, buffer *)
 uint32_t gss_wrap_size_limit(uint32_t *, void *, int, uint32_t, uint32_t, uint32_t *);
 uint32_t gss_wrap_iov(uint32_t *, void *, int, uint32_t, int *, iov *, int);
 
-enum { CONTINUE = 1, HEADER = 2, DATA = 1, PADDING = 9, ALLOCATE = 0x10000 };
+enum { CONTINUE = 1, HEADER = 2, DATA = 1, PADDING = 9, ALLOCATE = 0x10000, ACCEPT = 2 };
 
 static oid krb5 = { 9, "\x2a\x86\x48\x86\xf7\x12\x01\x02\x02" };
 static oid principal = { 10, "\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01" };
@@ -134,8 +140,42 @@ static uint32_t rotated(int conf, buffer in)
     return 0;
 }
 
+static double cpu_time(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return now.tv_sec * 1e9 + now.tv_nsec;
+}
+
+static uint32_t time_accept(char *line)
+{
+    static void *credential;
+    size_t count = 0;
+    double spent = 0;
+    if (!credential)
+        gss_acquire_cred(&minor, NULL, 0, NULL, ACCEPT, &credential, NULL, NULL);
+    strtok(line, " \n");
+    for (char *word; (word = strtok(NULL, " \n")); count++) {
+        buffer in = octets(word), out = { 0, NULL };
+        void *one = NULL, *client = NULL;
+        double before = cpu_time();
+        uint32_t major = gss_accept_sec_context(&minor, &one, credential, &in, NULL, &client, NULL, &out, &flags, NULL, NULL);
+        if (major)
+            return major;
+        gss_release_buffer(&minor, &out);
+        gss_release_name(&minor, &client);
+        gss_delete_sec_context(&minor, &one, NULL);
+        spent += cpu_time() - before;
+        free(in.value);
+    }
+    printf("%.0f", spent / count);
+    return 0;
+}
+
 static uint32_t obey(char *line)
 {
+    if (!strncmp(line, "time ", 5))
+        return time_accept(line);
     char *word[4] = { strtok(line, " \n"), strtok(NULL, " \n"), strtok(NULL, " \n"), strtok(NULL, " \n") };
     buffer out = { 0, NULL }, in, other;
     uint32_t major, length;
