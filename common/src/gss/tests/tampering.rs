@@ -77,6 +77,26 @@ fn of_an_answer_nothing_can_be_changed() {
     }
 }
 
+#[test]
+fn of_an_error_nothing_that_is_changed_makes_a_context() {
+    let issue = Issue::default();
+    let credential = issue.credential();
+    let start = || Initiator::new(&credential).start(now(), &mut Counter(1));
+    let required = acceptor().with_bindings(None, BindingPolicy::Require);
+    let error = try_accept(&required, &issue, &start().0).unwrap_err();
+    let token = error.reply_token().unwrap();
+    let refused = |token: &[u8]| assert!(start().1.finish(token).is_err(), "{token:x?}");
+    refused(&token);
+    for cut in 0..token.len() {
+        refused(&token[..cut]);
+    }
+    for bit in 0..token.len() * 8 {
+        let mut flipped = token.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        refused(&flipped);
+    }
+}
+
 /// Every cut, every octet more and every bit is refused; but a rotation by another count that comes to the same is the same
 /// token (RFC 4121 §4.2.5: no key protects the count, and it can be changed on the way).
 fn refuses_every_change(token: &[u8], mut read: impl FnMut(&[u8]) -> Option<Vec<u8>>) {
