@@ -131,7 +131,12 @@ impl Daemon {
         ));
         let passwords = Listening::start(self.password, 1, &front, log).map_err(failed)?;
 
-        let reload = reload::reloader(self.config.clone(), Arc::clone(&self.kdc), Arc::clone(&shared), log.clone());
+        let reload = reload::reloader(
+            self.config.clone(),
+            Arc::clone(&self.kdc),
+            Arc::clone(&shared),
+            log.clone(),
+        );
         let administration = Arc::new(AdminFront {
             kdc: Arc::clone(&self.kdc),
             store: shared,

@@ -13,12 +13,7 @@ type Reloader = dyn Fn() -> Result<Vec<String>, String> + Send + Sync;
 
 /// A function that reads the configuration's file again and puts it in force. It gives notes for the operator, or what is
 /// wrong; then all stays as it was. Both are logged.
-pub(super) fn reloader(
-    started_with: Config,
-    kdc: Arc<ArcSwap<Kdc>>,
-    store: Arc<dyn Store>,
-    log: Log,
-) -> Arc<Reloader> {
+pub(super) fn reloader(started_with: Config, kdc: Arc<ArcSwap<Kdc>>, store: Arc<dyn Store>, log: Log) -> Arc<Reloader> {
     let one_at_a_time = Mutex::new(());
     Arc::new(move || {
         let _one = one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
