@@ -398,6 +398,7 @@ fn administration() -> io::Result<()> {
     let mut requests = vec![
         Request::List {
             glob: Some("host/*".to_owned()),
+            role: None,
         },
         Request::Show {
             name: "alice".to_owned(),
