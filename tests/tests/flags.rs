@@ -112,6 +112,8 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
         "principal explain",
         &[
             ("--service", "tickets_are_explained_for_any_service"),
+            ("--from", "a_rule_counts_where_it_says"),
+            ("--at", "a_rule_counts_at_its_hours"),
             ("--json", "what_is_explained_is_what_is_seen_on_the_wire"),
         ],
     ),
@@ -359,6 +361,29 @@ const KEYS: &[(&str, &str)] = &[
     ("realm.name", "the_state_directory_of_another_realm_is_left_alone"),
     ("realm.state", "the_state_directory_of_another_realm_is_left_alone"),
     ("realm.hide-unknown-principals", "unknown_names_can_be_hidden"),
+    (
+        "realm.default-access",
+        "a_service_that_no_rule_is_about_follows_the_default",
+    ),
+    (
+        "roles.NAME",
+        "a_rule_lets_in_whom_it_names_and_closes_the_service_to_the_rest",
+    ),
+    (
+        "rules.NAME.effect",
+        "a_rule_lets_in_whom_it_names_and_closes_the_service_to_the_rest",
+    ),
+    (
+        "rules.NAME.roles",
+        "a_rule_lets_in_whom_it_names_and_closes_the_service_to_the_rest",
+    ),
+    (
+        "rules.NAME.services",
+        "a_rule_lets_in_whom_it_names_and_closes_the_service_to_the_rest",
+    ),
+    ("rules.NAME.from", "a_rule_counts_where_it_says"),
+    ("rules.NAME.hours", "a_rule_counts_at_its_hours"),
+    ("rules.NAME.max-life", "a_rule_bounds_the_life_of_tickets"),
     ("listen.kerberos", "ipv6_is_served_beside_ipv4"),
     ("listen.password", "passwords_change_over_udp_alone_and_tcp_alone"),
     (
@@ -572,14 +597,25 @@ fn help(command: &str) -> String {
     String::from_utf8(output.unwrap().stdout).unwrap()
 }
 
-/// The keys of the annotated example, which has every key that there is.
+/// The keys of the annotated example, which has every key that there is. What is not in force there has a `#` before it, with
+/// no space between them; the names of roles and rules are the operator's.
 fn keys_of_the_example() -> BTreeSet<String> {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../realm.toml");
     let mut keys = BTreeSet::new();
     let mut section = String::new();
     for line in std::fs::read_to_string(example).unwrap().lines() {
+        let line = line.strip_prefix('#').unwrap_or(line);
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             name.clone_into(&mut section);
+            for table in ["roles", "rules"] {
+                if name.split_once('.').is_some_and(|(first, _)| first == table) {
+                    section = format!("{table}.NAME");
+                }
+            }
+            // A role is its table, and no more.
+            if section == "roles.NAME" {
+                keys.insert(section.clone());
+            }
         } else if let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| !key.starts_with(['#', ' '])) {
             keys.insert(format!("{section}.{key}"));
         }

@@ -2,6 +2,7 @@
 
 use core::str::FromStr;
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
@@ -94,6 +95,12 @@ pub(super) enum Command {
         /// For a ticket to this, instead of a ticket-granting ticket
         #[arg(long, value_name = "NAME")]
         service: Option<String>,
+        /// Asked from this address, instead of the daemon's own machine
+        #[arg(long, value_name = "ADDRESS")]
+        from: Option<IpAddr>,
+        /// Asked at this time, instead of now
+        #[arg(long, value_name = "TIME")]
+        at: Option<Deadline>,
         /// Print JSON
         #[arg(long)]
         json: bool,

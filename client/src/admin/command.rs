@@ -77,7 +77,21 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
             } => self.list(glob, role)?,
             Command::List { glob, role, json: true } => self.list_json(glob, role)?,
             Command::Show { name, json } => self.show(name, json)?,
-            Command::Explain { name, service, json } => self.explain(name, service, json)?,
+            Command::Explain {
+                name,
+                service,
+                from,
+                at,
+                json,
+            } => {
+                let request = Request::Explain {
+                    name,
+                    service,
+                    from,
+                    at,
+                };
+                self.explain(&request, json)?;
+            }
             Command::Set { name, settings, roles } => {
                 let (settings, roles) = (Settings::from(&*settings), RoleChanges::from(&roles));
                 let changed = self.change(&name, |name| Request::Set { name, settings, roles })?;
@@ -167,8 +181,8 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
         self.print(&info, text, json)
     }
 
-    fn explain(&mut self, name: String, service: Option<String>, json: bool) -> Result<(), AdminError> {
-        let Response::Explained(explanation) = self.daemon.ask(&Request::Explain { name, service })? else {
+    fn explain(&mut self, request: &Request, json: bool) -> Result<(), AdminError> {
+        let Response::Explained(explanation) = self.daemon.ask(request)? else {
             return Err(AdminError::Unexpected);
         };
         let text = explain(&explanation, self.look);

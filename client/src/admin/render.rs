@@ -1,6 +1,6 @@
 //! Principals as people read them.
 
-use tessera_common::admin::{Entitlement, Explanation, KeyInfo, Offer, PrincipalInfo};
+use tessera_common::admin::{Considered, Entitlement, Explanation, KeyInfo, Offer, PrincipalInfo};
 
 pub(super) const BOLD: &str = "1";
 pub(super) const RED: &str = "31";
@@ -112,6 +112,9 @@ pub(super) fn explain(explanation: &Explanation, look: Look) -> String {
     let fields = [
         ("Client", one(explanation.client.clone())),
         ("Service", one(explanation.service.clone())),
+        ("From", one(explanation.from.clone())),
+        ("At", one(explanation.at.to_string())),
+        ("Roles", several(explanation.roles.clone())),
         (
             "Account",
             one(explanation.account.as_ref().map_or_else(|| "good".to_owned(), refused)),
@@ -122,15 +125,39 @@ pub(super) fn explain(explanation: &Explanation, look: Look) -> String {
         ),
         ("Unarmored", one(offer(&explanation.unarmored))),
         ("Armored", one(offer(&explanation.armored))),
+        ("Rules", several(explanation.rules.iter().map(considered).collect())),
+        (
+            "Default access",
+            one(or(explanation.default_access.as_ref(), "not for this service")),
+        ),
         ("By login", one(entitled(&explanation.by_login))),
         ("By ticket", one(entitled(&explanation.by_ticket))),
     ];
     labelled(&fields, look, |_, value| value.starts_with("refused: "))
 }
 
+fn considered(rule: &Considered) -> String {
+    let Considered {
+        name,
+        source,
+        effect,
+        outcome,
+    } = rule;
+    let outcome = match outcome.as_str() {
+        "other-roles" => "not for these roles",
+        "other-networks" => "not from there",
+        "other-hours" => "not at that time",
+        other => other,
+    };
+    format!("{name} ({source}): {effect}, {outcome}")
+}
+
 fn entitled(entitlement: &Entitlement) -> String {
     if let Some(reason) = &entitlement.refused {
-        return format!("refused: {reason}");
+        return match entitlement.rules.as_slice() {
+            [] => format!("refused: {reason}"),
+            rules => format!("refused: {reason} ({})", rules.join(", ")),
+        };
     }
     let mut text = format!("for {}", or(entitlement.max_life.as_ref(), "no time"));
     if let Some(renew) = &entitlement.max_renew {
@@ -138,6 +165,9 @@ fn entitled(entitlement: &Entitlement) -> String {
     }
     for flag in &entitlement.flags {
         text += &format!(", {flag}");
+    }
+    for rule in &entitlement.rules {
+        text += &format!(", by rule {rule}");
     }
     text
 }
@@ -322,6 +352,7 @@ mod tests {
     fn an_explanation_says_what_is_offered_and_what_is_refused() {
         let entitlement = Entitlement {
             refused: None,
+            rules: vec!["office".into()],
             max_life: Some(Span(Duration::from_secs(36_000))),
             max_renew: Some(Span(Duration::from_secs(604_800))),
             flags: vec!["forwardable".into()],
@@ -329,6 +360,16 @@ mod tests {
         let explanation = Explanation {
             client: "alice@R".into(),
             service: "krbtgt/R@R".into(),
+            from: "192.0.2.7".into(),
+            at: Time("2027-01-31T18:00:00Z".parse().unwrap()),
+            roles: vec!["staff".into()],
+            rules: vec![Considered {
+                name: "office".into(),
+                source: "realm.toml".into(),
+                effect: "allow".into(),
+                outcome: "other-hours".into(),
+            }],
+            default_access: Some("allow".into()),
             account: None,
             proof_needed: true,
             unarmored: Offer {
@@ -341,14 +382,15 @@ mod tests {
             },
             by_login: entitlement.clone(),
             by_ticket: Entitlement {
-                refused: Some("not-tgt-based".into()),
+                refused: Some("no-rule-allows".into()),
                 ..entitlement
             },
         };
         assert_eq!(
             explain(&explanation, Look::Plain),
-            "Client: alice@R\nService: krbtgt/R@R\nAccount: good\nProof needed: yes\nUnarmored: refused: armor-required\n\
-             Armored: encrypted-challenge\nBy login: for 10h, renewable for 7d, forwardable\nBy ticket: refused: not-tgt-based\n"
+            "Client: alice@R\nService: krbtgt/R@R\nFrom: 192.0.2.7\nAt: 2027-01-31T18:00:00Z\nRoles: staff\nAccount: good\nProof needed: yes\nUnarmored: refused: armor-required\n\
+             Armored: encrypted-challenge\nRules: office (realm.toml): allow, not at that time\nDefault access: allow\n\
+             By login: for 10h, renewable for 7d, forwardable, by rule office\nBy ticket: refused: no-rule-allows (office)\n"
         );
         let text = explain(&explanation, Look::Terminal { colour: true });
         assert_eq!(text.matches("\x1b[31m").count(), 2, "{text:?}");

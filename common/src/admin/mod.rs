@@ -13,12 +13,14 @@ mod octets;
 mod principal;
 mod settings;
 
+use core::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::role::RoleName;
 
 pub use access::{AccessHistory, RoleChanges, RoleInfo, RuleChanges, RuleInfo, Source};
-pub use explanation::{Entitlement, Explanation, Offer};
+pub use explanation::{Considered, Entitlement, Explanation, Offer};
 pub use frame::{FrameError, MAX_FRAME, read_frame, write_frame};
 pub use octets::{HexOctets, Password};
 pub use principal::{ImportRecord, ImportRecordError, KeyInfo, PrincipalInfo, Span, Time};
@@ -81,6 +83,10 @@ pub enum Request {
         name: String,
         /// For a ticket to what; absent, the ticket-granting service.
         service: Option<String>,
+        /// From where; absent, from the daemon's own machine.
+        from: Option<IpAddr>,
+        /// When; absent, now.
+        at: Option<Deadline>,
     },
     /// Other attributes, times and limits.
     Set {

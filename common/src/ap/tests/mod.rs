@@ -7,3 +7,4 @@ mod krb_cred;
 mod messages;
 mod mit_library;
 mod tampering;
+mod vouched;

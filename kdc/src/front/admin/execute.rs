@@ -1,20 +1,21 @@
 //! What an administrator asks for, done to the store.
 
+use core::net::{IpAddr, Ipv4Addr};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
 use tessera_common::Random;
 use tessera_common::admin::{
-    GivenKey, HexOctets, KeytabKey, MAX_BATCH, NewKeys, NewPrincipal, Password, Reason, Request, Response, RoleChanges,
-    Settings,
+    Deadline, GivenKey, HexOctets, KeytabKey, MAX_BATCH, NewKeys, NewPrincipal, Password, Reason, Request, Response,
+    RoleChanges, Settings,
 };
 use tessera_common::crypto::{EncType, Key};
 use tessera_common::name::{Name, Principal};
 use tessera_common::role::RoleName;
 
 use super::attributes::{apply, info};
-use super::explain::explanation;
+use super::explain::{About, explanation};
 use crate::front::workers::Workers;
 use crate::kerberos;
 use crate::realm::access::AccessPolicy;
@@ -93,7 +94,12 @@ impl Executor<'_> {
             }
             Request::Add(new) => self.add(&new),
             Request::Show { name } => self.show(&name),
-            Request::Explain { name, service } => self.explain(&name, service.as_deref()),
+            Request::Explain {
+                name,
+                service,
+                from,
+                at,
+            } => self.explain(&name, service.as_deref(), from, at),
             Request::Set { name, settings, roles } => self.set(&name, &settings, &roles),
             Request::Password {
                 name,
@@ -185,7 +191,18 @@ impl Executor<'_> {
         Ok(Response::Principal(Box::new(info(&record, &self.settings.name))))
     }
 
-    fn explain(&self, name: &str, service: Option<&str>) -> Result<Response, Refused> {
+    fn explain(
+        &self,
+        name: &str,
+        service: Option<&str>,
+        from: Option<IpAddr>,
+        at: Option<Deadline>,
+    ) -> Result<Response, Refused> {
+        let at = at.unwrap_or(Deadline::At(self.author.when));
+        let at = at
+            .resolve(self.author.when)
+            .ok_or_else(|| Refused::invalid("nobody asks for a ticket at no time; name a time"))?;
+        let from = from.unwrap_or(Ipv4Addr::LOCALHOST.into());
         let view = self.store.view();
         let client = self.find(&view, name)?;
         let service = match service {
@@ -196,9 +213,16 @@ impl Executor<'_> {
             settings: &self.settings,
             database: view.access().declared(),
         };
-        let explained = kerberos::explain(policy, &client, &service, [127, 0, 0, 1].into(), self.author.when);
-        let (client, service) = (self.full(&client.name), self.full(&service.name));
-        Ok(Response::Explained(Box::new(explanation(client, service, explained))))
+        let explained = kerberos::explain(policy, &client, &service, from, at);
+        let about = About {
+            client: self.full(&client.name),
+            service: self.full(&service.name),
+            from,
+            at,
+            roles: policy.declared(&client.roles).map(ToString::to_string).collect(),
+            default_access: self.settings.default_access,
+        };
+        Ok(Response::Explained(Box::new(explanation(about, explained))))
     }
 
     fn set(&mut self, name: &str, settings: &Settings, roles: &RoleChanges) -> Result<Response, Refused> {

@@ -269,10 +269,13 @@ fn describe(request: &Request) -> String {
         Request::Add(new) => ("add", Some(&new.name)),
         Request::List { glob, .. } => ("list", glob.as_ref()),
         Request::Show { name } => ("show", Some(name)),
-        Request::Explain { name, service: None } => ("explain", Some(name)),
+        Request::Explain {
+            name, service: None, ..
+        } => ("explain", Some(name)),
         Request::Explain {
             name,
             service: Some(service),
+            ..
         } => return format!("request=explain principal={name:?} service={service:?}"),
         Request::Set { name, .. } => ("set", Some(name)),
         Request::Password { name, .. } => ("password", Some(name)),
