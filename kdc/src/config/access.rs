@@ -186,3 +186,223 @@ fn listed<T: FromStr<Err: fmt::Display>>(
 fn values<T: Clone>(list: &[Placed<T>]) -> Vec<T> {
     list.iter().map(|placed| placed.value.clone()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::realm::access::DefaultAccess;
+
+    const HEAD: &str = "[realm]\nname = \"R\"\nstate = \"var\"\n";
+
+    fn parse(tail: &str) -> Result<Config, Vec<String>> {
+        Config::parse(Path::new("realm.toml"), &format!("{HEAD}{tail}"))
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    }
+
+    fn json(config: &Config) -> Vec<String> {
+        let rules = config.access.declared().rules().iter();
+        rules.map(|rule| serde_json::to_string(rule).unwrap()).collect()
+    }
+
+    #[test]
+    fn rules_are_read_as_written() {
+        let config = parse(
+            "default-access = \"deny\"\n\
+             [roles.staff]\n[roles.guests]\n\
+             [rules.office]\neffect = \"allow\"\nroles = [\"staff\", \"guests\"]\nservices = [\"host/*\", \"http/www\"]\n\
+             from = [\"192.0.2.0/24\", \"::ffff:198.51.100.7\"]\nhours = [\"mon-fri 8:00-18:00\", \"Sat\"]\nmax-life = \"90m\"\n\
+             [rules.none]\neffect = \"deny\"\nservices = \"*\"\nhours = \"22:00-06:00\"\n",
+        )
+        .unwrap();
+        assert_eq!(config.realm.default_access, DefaultAccess::Deny);
+        assert_eq!(config.settings().default_access, DefaultAccess::Deny);
+        let roles: Vec<_> = config.access.declared().roles().map(RoleName::as_str).collect();
+        assert_eq!(roles, ["guests", "staff"]);
+        assert_eq!(
+            json(&config),
+            [
+                r#"{"name":"none","effect":"deny","services":["*"],"hours":["22:00-06:00"]}"#,
+                r#"{"name":"office","effect":"allow","roles":["staff","guests"],"services":["host/*","http/www"],"from":["192.0.2.0/24","198.51.100.7"],"hours":["Mon-Fri 08:00-18:00","Sat"],"max-life":"1h30m"}"#,
+            ]
+        );
+        assert_eq!(config.settings().access.rules(), config.access.declared().rules());
+        assert_eq!(config.access.conflicts(Access::NONE), [""; 0]);
+    }
+
+    #[test]
+    fn the_example_that_is_not_in_force_would_be_right() {
+        let shipped = include_str!("../../../realm.toml");
+        assert_eq!(
+            Config::parse(Path::new("realm.toml"), shipped).unwrap().access,
+            AccessConfig::default()
+        );
+        let in_force = shipped.lines().map(|line| match line.strip_prefix('#') {
+            Some(key) if key.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()) => key,
+            _ => line,
+        });
+        let in_force = in_force.collect::<Vec<_>>().join("\n");
+        let config = Config::parse(Path::new("realm.toml"), &in_force).unwrap();
+        assert_eq!(
+            json(&config),
+            [
+                r#"{"name":"office-hosts","effect":"allow","roles":["staff"],"services":["host/*","http/www.example.com"],"from":["192.0.2.0/24","2001:db8::/32"],"hours":["Mon-Fri 08:00-18:00","Sat"],"max-life":"1h"}"#
+            ]
+        );
+        assert_eq!(config.access.conflicts(Access::NONE), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_not_said_is_everybody_everywhere_always() {
+        let config = parse("[rules.a]\neffect = \"allow\"\nservices = [\"*\"]\n").unwrap();
+        assert_eq!(config.realm.default_access, DefaultAccess::Allow);
+        assert_eq!(json(&config), [r#"{"name":"a","effect":"allow","services":["*"]}"#]);
+        let none = parse("").unwrap();
+        assert_eq!(none.access, AccessConfig::default());
+    }
+
+    #[test]
+    fn every_fault_of_a_rule_names_its_place_and_what_was_expected() {
+        let name = "a name here is 1 to 64 of a-z, 0-9, '.', '_' and '-', the first a letter or digit";
+        let rules_name = name.replace("a name here", "a rule's name");
+        let network = "expected a network such as \"192.0.2.0/24\", or an address";
+        let hours = "expected hours such as \"Mon-Fri 08:00-18:00\"";
+        let rule = |rest: &str| format!("[rules.r]\neffect = \"allow\"\nservices = [\"*\"]\n{rest}\n");
+        for (tail, message) in [
+            (
+                "default-access = \"open\"\n".to_owned(),
+                "4:18: realm.default-access: \"open\" is neither; expected \"allow\" or \"deny\"".to_owned(),
+            ),
+            (
+                "[roles]\nstaff = 1\n".into(),
+                "5:1: roles.staff: expected a table, as in [roles.staff]".into(),
+            ),
+            (
+                "[roles.Staff]\n".into(),
+                format!("4:8: roles.Staff: \"Staff\" cannot be its name: {name}"),
+            ),
+            (
+                "[roles.staff]\nrights = []\n".into(),
+                "5:1: roles.staff.rights: unknown key; this table has none".into(),
+            ),
+            (
+                "[rules.\"a b\"]\neffect = \"deny\"\nservices = [\"*\"]\n".into(),
+                format!("4:8: rules.a b: \"a b\" cannot be its name: {rules_name}"),
+            ),
+            (
+                "[rules.r]\nservices = [\"*\"]\n".into(),
+                "4:8: rules.r.effect: missing; expected \"allow\" or \"deny\"".into(),
+            ),
+            (
+                "[rules.r]\neffect = \"deny\"\n".into(),
+                "4:8: rules.r.services: missing; expected a service's name or a pattern such as \"host/*\"".into(),
+            ),
+            (
+                "[rules.r]\neffect = \"permit\"\nservices = [\"*\"]\n".into(),
+                "5:10: rules.r.effect: a rule's effect is allow or deny; expected \"allow\" or \"deny\"".into(),
+            ),
+            (
+                "[rules.r]\neffect = \"deny\"\nservices = []\n".into(),
+                "6:12: rules.r.services: the list has none; expected a service's name or a pattern such as \"host/*\""
+                    .into(),
+            ),
+            (
+                "[rules.r]\neffect = \"deny\"\nservices = [\"a\", \"host/*@R\"]\n".into(),
+                "6:18: rules.r.services: host/*@R names a realm; names of services have none here".into(),
+            ),
+            (
+                rule("user = \"a\""),
+                "7:1: rules.r.user: unknown key; known here: effect, roles, services, from, hours, max-life".into(),
+            ),
+            (
+                rule("role = [\"a\"]"),
+                "7:1: rules.r.role: unknown key; did you mean roles?".into(),
+            ),
+            (
+                rule("roles = [\"a\", \"B\"]"),
+                format!("7:15: rules.r.roles: \"B\": {name}; expected a role's name such as \"staff\""),
+            ),
+            (
+                rule("roles = []"),
+                "7:9: rules.r.roles: the list has none; expected a role's name such as \"staff\"".into(),
+            ),
+            (
+                rule("roles = [\"a\", \"a\"]"),
+                "7:15: rules.r.roles: a is there twice".into(),
+            ),
+            (
+                rule("from = [\"192.0.2.0/24\", \"192.0.2.1/24\"]"),
+                format!(
+                    "7:25: rules.r.from: \"192.0.2.1/24\": the address has bits behind the prefix; the network is 192.0.2.0/24; {network}"
+                ),
+            ),
+            (
+                rule("from = 7"),
+                format!(
+                    "7:8: rules.r.from: the number 7 is not right here; {}, as in from = [\"…\"]",
+                    network.replacen("expected", "expected a list of", 1)
+                ),
+            ),
+            (
+                rule("hours = \"Mo 08:00-18:00\""),
+                format!(
+                    "7:9: rules.r.hours: \"Mo 08:00-18:00\": days are Mon, Tue, Wed, Thu, Fri, Sat and Sun, with - and , between them; {hours}"
+                ),
+            ),
+            (
+                rule("hours = [\"08:00-08:00\"]"),
+                format!(
+                    "7:10: rules.r.hours: \"08:00-08:00\": it ends as it begins; a whole day has no times, or 00:00-24:00; {hours}"
+                ),
+            ),
+            (
+                rule("max-life = \"0s\""),
+                "7:12: rules.r.max-life: a ticket has to live for some time; to refuse it, deny it".into(),
+            ),
+            (
+                rule("max-life = \"4000d\""),
+                "7:12: rules.r.max-life: 4000d is more than 3660d; expected a time such as \"1h\"".into(),
+            ),
+            (
+                "[rules.r]\neffect = \"deny\"\nservices = [\"*\"]\nmax-life = \"1h\"\n".into(),
+                "7:12: rules.r.max-life: only a rule that allows can say how long a ticket may live".into(),
+            ),
+        ] {
+            assert_eq!(parse(&tail).unwrap_err(), [format!("realm.toml:{message}")], "{tail}");
+        }
+    }
+
+    #[test]
+    fn what_the_database_and_the_file_cannot_both_say_is_told_with_file_line_and_key() {
+        let config = parse(
+            "[roles.staff]\n[rules.r]\neffect = \"allow\"\nroles = [\"staff\",\n  \"ghosts\"]\nservices = \"*\"\n",
+        )
+        .unwrap();
+        let told = config.access.conflicts(Access::NONE);
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0].starts_with("realm.toml:8:3: rules.r.roles: the rule r in realm.toml names the role ghosts, which")
+        );
+
+        let rule = |json: &str| serde_json::from_str::<Rule>(json).unwrap();
+        let database = Access::new(
+            ["staff", "ghosts"].map(|role| role.parse().unwrap()),
+            [
+                rule(r#"{"name":"r","effect":"deny","services":["*"]}"#),
+                rule(r#"{"name":"s","effect":"deny","services":["*"],"roles":["nobody"]}"#),
+            ],
+        );
+        let starts = [
+            "realm.toml:4:8: roles.staff: the role staff is in realm.toml, [roles.staff], and in the database",
+            "realm.toml:5:8: rules.r: the rule r is in realm.toml, [rules.r], and in the database",
+            "the rule s in the database names the role nobody, which is declared neither",
+        ];
+        let told = config.access.conflicts(&database);
+        assert_eq!(told.len(), starts.len(), "{told:#?}");
+        for (told, start) in told.iter().zip(starts) {
+            assert!(told.starts_with(start), "{told}");
+        }
+    }
+}

@@ -295,6 +295,7 @@ impl<'d, 't> Table<'d, 't> {
             let kind = if self.path.is_empty() { "table" } else { "key" };
             let what = match nearest(name, &self.known) {
                 Some(near) => format!("unknown {kind}; did you mean {near}?"),
+                None if self.known.is_empty() => format!("unknown {kind}; this table has none"),
                 None => format!("unknown {kind}; known here: {}", self.known.join(", ")),
             };
             self.document.note(&self.name_of(name), key.span(), what);

@@ -186,7 +186,10 @@ struct Exchange<'a> {
 impl<'a> Exchange<'a> {
     /// What the realm goes by.
     fn policy(&self) -> AccessPolicy<'a> {
-        AccessPolicy::of(self.settings)
+        AccessPolicy {
+            settings: self.settings,
+            database: self.view.access().declared(),
+        }
     }
 
     /// How the request asks for a ticket.

@@ -1,6 +1,7 @@
 //! The three As: who is this, may they, what happened. No socket, no protocol, no clock.
 
 pub mod access;
+pub mod access_record;
 pub mod accounting;
 pub mod authentication;
 pub mod authorization;

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use tessera_common::Random;
+use tessera_common::admin::Span;
 use tessera_common::crypto::{EncType, Key};
 use tessera_common::name::{Name, Realm};
 use tessera_common::role::RoleName;
@@ -11,7 +12,11 @@ use zeroize::Zeroizing;
 
 use super::head::Identity;
 use super::{Author, Change, Keyring, MasterKey};
+use crate::realm::access_record::{AccessRecord, Declared};
+use crate::realm::glob::Glob;
+use crate::realm::hours::Hours;
 use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+use crate::realm::rules::{Effect, Rule, RuleName, RuleParts};
 
 /// Octets that are never the same twice, and always the same for the same test.
 #[derive(Default)]
@@ -98,6 +103,42 @@ pub(crate) fn add(record: PrincipalRecord) -> Change {
 pub(crate) fn replace(record: PrincipalRecord) -> Change {
     Change::Put {
         expected: Some(record.revision),
+        record: Box::new(record),
+    }
+}
+
+/// That there is such a role.
+pub(crate) fn role(text: &str) -> AccessRecord {
+    declared(Declared::Role(RoleName::new(text).unwrap()))
+}
+
+/// A rule that has everything a rule can have.
+pub(crate) fn full_rule(text: &str) -> AccessRecord {
+    let parts = RuleParts {
+        name: RuleName::new(text).unwrap(),
+        effect: Effect::Allow,
+        roles: roles(&["staff", "auditors"]),
+        services: vec![Glob::any("host/*"), Glob::any("http/www")],
+        from: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+        hours: Some(Hours::new(["Mon-Fri 08:00-18:00".parse().unwrap(), "Sat".parse().unwrap()]).unwrap()),
+        max_life: Some(Span(Duration::from_secs(3600))),
+    };
+    declared(Declared::Rule(Rule::new(parts).unwrap()))
+}
+
+fn declared(declared: Declared) -> AccessRecord {
+    AccessRecord {
+        declared,
+        revision: 0,
+        created: author().when,
+        changed: author().when,
+        changed_by: author().who,
+    }
+}
+
+pub(crate) fn declare(record: AccessRecord) -> Change {
+    Change::Declare {
+        expected: None,
         record: Box::new(record),
     }
 }
