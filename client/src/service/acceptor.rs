@@ -161,7 +161,10 @@ impl Service {
 
     // The whole story: what the ticket wants, what the keytab has, what is the matter with the replay cache.
     fn refused(&self, why: spnego::AcceptError) -> Refused {
-        let mut ticket = mechanism(&why).and_then(gss::AcceptError::ticket).cloned().map(Box::new);
+        let mut ticket = mechanism(&why)
+            .and_then(gss::AcceptError::ticket)
+            .cloned()
+            .map(Box::new);
         if let Some(wanted) = &mut ticket {
             let (keytab, _) = self.keys.current(system::now());
             let held = keytab.keys_of(&wanted.service);

@@ -99,6 +99,13 @@ fn client(world: &World, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
+// What it was told; it must have been let in.
+#[track_caller]
+fn told(output: &Output) -> Value {
+    let told = serde_json::from_slice(&output.stdout);
+    told.unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)))
+}
+
 fn text(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).into_owned()
 }
@@ -109,7 +116,7 @@ fn the_example_client_is_told_who_it_is_and_by_whom() {
     let whoami = Whoami::start(&world, &[]);
     for _ in 0..2 {
         let output = client(&world, &[&whoami.url("http")]);
-        let told: Value = serde_json::from_slice(&output.stdout).expect(&text(&output.stderr));
+        let told = told(&output);
         assert_eq!(told["principal"], "alice@EXAMPLE.COM");
         assert_eq!(told["service"], LOCAL);
         assert_eq!(told["roles"], serde_json::json!([]));
@@ -148,7 +155,7 @@ fn over_tls_the_ticket_is_bound_to_the_certificate() {
     ];
     let whoami = Whoami::start(&world, &tls);
     let output = client(&world, &[&whoami.url("https"), "--cacert", certificate]);
-    let told: Value = serde_json::from_slice(&output.stdout).expect(&text(&output.stderr));
+    let told = told(&output);
     assert_eq!(told["channel-bound"], true);
     assert!(whoami.log().contains("channel-bound"));
 
