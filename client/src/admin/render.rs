@@ -249,7 +249,7 @@ pub(super) fn printable(text: &str) -> String {
 mod tests {
     use core::time::Duration;
 
-    use tessera_common::admin::{Span, Time};
+    use tessera_common::admin::{Source, Span, Time};
     use tessera_common::time::KerberosTime;
 
     use super::*;
@@ -365,7 +365,7 @@ mod tests {
             roles: vec!["staff".into()],
             rules: vec![Considered {
                 name: "office".into(),
-                source: "realm.toml".into(),
+                source: Source::RealmToml,
                 effect: "allow".into(),
                 outcome: "other-hours".into(),
             }],
