@@ -15,7 +15,7 @@ use tessera_common::ccache::{CredentialCache, Entry, StoredKey};
 use tessera_common::crypto::{EncType, Key};
 use tessera_common::flags::TicketFlags;
 use tessera_common::keytab::{Keytab, KeytabEntry};
-use tessera_common::name::{Principal, name_type};
+use tessera_common::name::{Principal, Realm, name_type};
 use tessera_common::time::KerberosTime;
 use tessera_common::wire::{self, AuthorizationDataElement, EncryptedData, HostAddress, Kvno, PrincipalName, Ticket};
 use tessera_tests::{Tool, binary};
@@ -170,6 +170,10 @@ fn odd_cache() -> CredentialCache {
         },
         Entry { addresses, ..plain() },
         entry(ALICE, r"odd\/name\@with\\signs@EXAMPLE.COM"),
+        Entry {
+            server: Principal::new(principal("host/www@EXAMPLE.COM").name, Realm::left_to_kdc()),
+            ..plain()
+        },
     ];
     for etype in [0, 1, 2, 3, 4, 6, 8, 16, 17, 19, 20, 23, 24, 25, 26, 99] {
         cache.entries.push(Entry {

@@ -49,7 +49,8 @@
 //! [`ap::ApError::to_krb_error`], which has a code and the time.
 //!
 //! Many application protocols carry GSS-API tokens instead (SSH, LDAP, IMAP, HTTP's `Negotiate`): [`gss`] has the same for
-//! them, with channel bindings, delegation, and MIC and Wrap tokens for what follows.
+//! them, with channel bindings, delegation, and MIC and Wrap tokens for what follows, and [`spnego`] where the two ends agree on
+//! a mechanism first.
 //!
 //! Who may do what is for the service to decide; that a client could prove its name is no reason to let it in.
 //!

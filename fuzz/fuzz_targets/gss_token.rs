@@ -16,12 +16,14 @@ fuzz_target!(|octets: &[u8]| {
     match which {
         0 => service(content),
         1 => client(content),
-        // A context under keys that nobody else has.
+        // Under keys that nobody else has. What the seeds have wrapped is known, being made by the same chance.
         2 => {
             let (mut initiator, mut acceptor) = contexts();
             for context in [&mut initiator, &mut acceptor] {
                 assert!(context.verify_mic(DATA, content, NOON.time).is_err());
-                assert!(context.unwrap(content, NOON.time).is_err());
+                if let Ok(opened) = context.unwrap(content, NOON.time) {
+                    assert_eq!(opened.data.as_slice(), b"data");
+                }
             }
         }
         3 => {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Span, Time};
+use super::{Source, Span, Time};
 
 /// What a principal would be offered and given if it asked for a ticket now. Its JSON is what `principal explain --json`
 /// prints; the names of the fields stay as they are. A reason is a name that the daemon's log has, too.
@@ -54,8 +54,8 @@ pub struct Offer {
 pub struct Considered {
     /// Its name.
     pub name: String,
-    /// Where it is: `realm.toml` or `database`.
-    pub source: String,
+    /// Where it is declared.
+    pub source: Source,
     /// `allow` or `deny`.
     pub effect: String,
     /// `applies`, or the first of its conditions that does not hold: `other-roles`, `other-networks`, `other-hours`.

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use tessera_common::Random;
 use tessera_common::admin::{
     Deadline, GivenKey, HexOctets, KeytabKey, MAX_BATCH, NewKeys, NewPrincipal, Password, Reason, Request, Response,
-    Settings,
+    RoleChanges, Settings,
 };
 use tessera_common::crypto::{EncType, Key};
 use tessera_common::name::{Name, Principal};
+use tessera_common::role::RoleName;
 
 use super::attributes::{apply, info};
 use super::explain::{About, explanation};
@@ -26,7 +27,7 @@ use crate::realm::settings::RealmSettings;
 use crate::store::{Author, Change, Store, StoreError, View};
 
 /// How often a change is tried anew that somebody else's change came before.
-const TRIES: usize = 16;
+pub(super) const TRIES: usize = 16;
 
 /// What principals in one frame may weigh, so that they fit even with the longest names: their keys and aliases weigh 1
 /// each, and they themselves this.
@@ -57,7 +58,7 @@ impl Refused {
         }
     }
 
-    fn invalid(message: impl Into<String>) -> Self {
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(Reason::Invalid, message)
     }
 }
@@ -79,8 +80,16 @@ impl Executor<'_> {
         send: &mut dyn FnMut(&Response) -> io::Result<()>,
     ) -> io::Result<Result<(), Refused>> {
         let done = match request {
-            Request::List { glob } => {
-                self.list(glob.as_deref(), send)?;
+            Request::List { glob, role } => {
+                self.list(glob.as_deref(), role.as_ref(), send)?;
+                Ok(Response::Done)
+            }
+            Request::ListRoles => {
+                self.list_roles(send)?;
+                Ok(Response::Done)
+            }
+            Request::ListRules => {
+                self.list_rules(send)?;
                 Ok(Response::Done)
             }
             Request::Add(new) => self.add(&new),
@@ -91,7 +100,7 @@ impl Executor<'_> {
                 from,
                 at,
             } => self.explain(&name, service.as_deref(), from, at),
-            Request::Set { name, settings } => self.set(&name, &settings),
+            Request::Set { name, settings, roles } => self.set(&name, &settings, &roles),
             Request::Password {
                 name,
                 password,
@@ -106,6 +115,12 @@ impl Executor<'_> {
             Request::Remove { name } => self.remove(&name),
             Request::Keytab { names, rotate } => self.keytab(&names, rotate),
             Request::Import { principals } => self.import(&principals),
+            Request::AddRole { name } => self.add_role(name),
+            Request::RemoveRole { name } => self.remove_role(name),
+            Request::AddRule { name, parts } => self.add_rule(&name, &parts),
+            Request::SetRule { name, parts, revision } => self.set_rule(&name, &parts, revision),
+            Request::RemoveRule { name } => self.remove_rule(&name),
+            Request::ShowRule { name } => self.show_rule(&name),
             _ => Err(Refused::invalid("this daemon does not know that request")),
         };
         match done {
@@ -133,27 +148,33 @@ impl Executor<'_> {
         self.shown(id)
     }
 
-    fn list(&self, pattern: Option<&str>, send: &mut dyn FnMut(&Response) -> io::Result<()>) -> io::Result<()> {
+    fn list(
+        &self,
+        pattern: Option<&str>,
+        role: Option<&RoleName>,
+        send: &mut dyn FnMut(&Response) -> io::Result<()>,
+    ) -> io::Result<()> {
         let realm = &self.settings.name;
         let with_realm = pattern.is_some_and(|pattern| pattern.replace("\\@", "").contains('@'));
         let glob = pattern.map(Glob::any);
         let wanted = |record: &PrincipalRecord| {
-            glob.as_ref().is_none_or(|glob| {
-                [&record.name].into_iter().chain(&record.aliases).any(|name| {
-                    if with_realm {
-                        glob.matches(&Principal::new(name.clone(), realm.clone()).to_string())
-                    } else {
-                        glob.matches_chars(name.chars())
-                    }
+            role.is_none_or(|role| record.roles.contains(role))
+                && glob.as_ref().is_none_or(|glob| {
+                    [&record.name].into_iter().chain(&record.aliases).any(|name| {
+                        if with_realm {
+                            glob.matches(&Principal::new(name.clone(), realm.clone()).to_string())
+                        } else {
+                            glob.matches_chars(name.chars())
+                        }
+                    })
                 })
-            })
         };
         let sorted = self.store.view().sorted();
         let mut batch = Vec::new();
         let mut weight = 0;
         for record in sorted.filter(wanted) {
             batch.push(info(&record, realm));
-            weight += OWN_WEIGHT + record.keys.len() + record.aliases.len();
+            weight += OWN_WEIGHT + record.keys.len() + record.aliases.len() + record.roles.len();
             if batch.len() == MAX_BATCH || weight >= BATCH_WEIGHT {
                 send(&Response::Listed(core::mem::take(&mut batch)))?;
                 weight = 0;
@@ -204,11 +225,12 @@ impl Executor<'_> {
         Ok(Response::Explained(Box::new(explanation(about, explained))))
     }
 
-    fn set(&mut self, name: &str, settings: &Settings) -> Result<Response, Refused> {
-        if *settings == Settings::default() {
+    fn set(&mut self, name: &str, settings: &Settings, roles: &RoleChanges) -> Result<Response, Refused> {
+        if *settings == Settings::default() && roles.is_empty() {
             return Err(Refused::invalid("nothing to set"));
         }
-        self.change(name, |this, _, record| {
+        self.change(name, |this, view, record| {
+            this.change_roles(view, record, roles)?;
             apply(settings, record, this.author.when);
             Ok(())
         })
@@ -406,6 +428,7 @@ impl Executor<'_> {
             }
         }
         apply(&new.settings, &mut record, now);
+        record.roles = self.declared_roles(view, &new.roles)?;
         Ok(record)
     }
 
@@ -601,13 +624,15 @@ impl Executor<'_> {
             StoreError::Conflict { .. } => Refused::new(Reason::Conflict, error.to_string()),
             StoreError::NameTaken { name, holder } => self.taken(name, holder),
             StoreError::NotFound => Refused::new(Reason::NotFound, error.to_string()),
+            StoreError::AccessConflict { .. } => Refused::new(Reason::Conflict, error.to_string()),
+            StoreError::RoleInUse { .. } => Refused::new(Reason::Protected, error.to_string()),
             StoreError::TooLarge { .. } => Refused::invalid(error.to_string()),
             _ => Refused::new(Reason::Unavailable, error.to_string()),
         }
     }
 }
 
-fn overtaken(name: &str) -> Refused {
+pub(super) fn overtaken(name: &str) -> Refused {
     Refused::new(
         Reason::Conflict,
         format!("{name} is being changed by somebody else all the time; nothing was changed, try again"),

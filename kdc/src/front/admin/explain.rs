@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use tessera_common::admin::{Considered, Entitlement, Explanation, Offer, Span, Time};
+use tessera_common::admin::{self, Considered, Entitlement, Explanation, Offer, Span, Time};
 use tessera_common::flags::TicketFlags;
 use tessera_common::time::KerberosTime;
 
@@ -51,8 +51,8 @@ pub(super) fn explanation(about: About, explained: Explained<'_>) -> Explanation
 
 fn considered(looked: &Looked<'_>) -> Considered {
     let source = match looked.source {
-        Source::File => "realm.toml",
-        Source::Database => "database",
+        Source::File => admin::Source::RealmToml,
+        Source::Database => admin::Source::Database,
     };
     let outcome = match looked.fit {
         Fit::Applies => "applies",
@@ -62,7 +62,7 @@ fn considered(looked: &Looked<'_>) -> Considered {
     };
     Considered {
         name: looked.rule.name().to_string(),
-        source: source.to_owned(),
+        source,
         effect: looked.rule.effect().to_string(),
         outcome: outcome.to_owned(),
     }

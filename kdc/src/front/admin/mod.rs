@@ -1,5 +1,8 @@
 //! Administration over `<state>/admin.sock`: one thread for each administrator that is connected.
 
+mod access;
+#[cfg(test)]
+mod access_tests;
 mod attributes;
 mod execute;
 mod explain;
