@@ -80,6 +80,7 @@ pub mod krb5_conf;
 pub mod mit_time;
 pub mod name;
 mod reader;
+pub mod role;
 mod stored_key;
 pub mod time;
 pub mod wire;

@@ -178,6 +178,18 @@ impl Name {
         (service == "krbtgt" && !realm.contains(BETWEEN)).then_some(realm)
     }
 
+    /// The characters of the name as it is written out: with MIT's escapes, as `Display` has them.
+    pub fn chars(&self) -> impl Iterator<Item = char> + Clone {
+        self.0
+            .chars()
+            .flat_map(|c| match c {
+                BETWEEN => [None, Some('/')],
+                '\\' | '@' | '/' => [Some('\\'), Some(c)],
+                plain => [None, Some(plain)],
+            })
+            .flatten()
+    }
+
     /// The salt of RFC 4120 §4 for this name in `realm`: the realm and the components, put together without separators.
     #[must_use]
     pub fn default_salt(&self, realm: &Realm) -> Vec<u8> {

@@ -381,6 +381,8 @@ fn texts() -> io::Result<()> {
         [
             include_str!("../../realm.toml"),
             "[realm]\nname = \"R\"\nstate = \"var\"\n",
+            "[realm]\nname = \"R\"\nstate = \"var\"\n[roles.a]\n[rules.b]\neffect = \"allow\"\nroles = [\"a\"]\nservices = [\"host/*\"]\n\
+             from = [\"10.0.0.0/8\", \"::1\"]\nhours = [\"Mon-Fri 08:00-18:00\", \"22:00-06:00\"]\nmax-life = \"1h\"\n",
         ],
     )
 }
@@ -396,6 +398,7 @@ fn administration() -> io::Result<()> {
     let mut requests = vec![
         Request::List {
             glob: Some("host/*".to_owned()),
+            role: None,
         },
         Request::Show {
             name: "alice".to_owned(),

@@ -119,6 +119,7 @@ impl TestRealm {
                     sealed,
                 }],
                 attributes: Attributes::empty(),
+                roles: Vec::new(),
                 expires: None,
                 password_expires: None,
                 max_life: None,

@@ -78,6 +78,7 @@ impl World {
                 aliases: Vec::new(),
                 keys: vec![stored],
                 attributes,
+                roles: Vec::new(),
                 expires: None,
                 password_expires: None,
                 max_life: None,

@@ -123,6 +123,7 @@ fn principal(view: &View) -> PrincipalRecord {
         aliases: Vec::new(),
         keys: EncType::ALL.map(key).into(),
         attributes: Attributes::empty(),
+        roles: Vec::new(),
         expires: None,
         password_expires: None,
         max_life: None,

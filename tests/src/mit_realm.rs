@@ -30,20 +30,26 @@ impl MitRealm {
     /// With all four enctypes, pre-authentication required, renewable for 7 days.
     #[must_use]
     pub fn start() -> Self {
-        Self::launch(false)
+        Self::launch(false, "")
     }
 
     /// The same, living by a clock that the test moves.
     #[must_use]
     pub fn start_with_clock() -> Self {
-        Self::launch(true)
+        Self::launch(true, "")
     }
 
-    fn launch(with_clock: bool) -> Self {
+    /// A realm whose `kdc.conf` says more of it: lines as `key = value`.
+    #[must_use]
+    pub fn start_with(keys: &str) -> Self {
+        Self::launch(false, keys)
+    }
+
+    fn launch(with_clock: bool, keys: &str) -> Self {
         let directory = TempDir::with_prefix("mit-").unwrap();
         let clock = with_clock.then(|| Arc::new(Clock::new(directory.path(), "clock")));
         let [kerberos, password, admin] = [(); 3].map(|()| SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free())));
-        write_configuration(directory.path(), kerberos, password, admin);
+        write_configuration(directory.path(), [kerberos, password, admin], keys);
         let mut realm = Self {
             servers: Vec::new(),
             kerberos,
@@ -165,7 +171,7 @@ fn end(server: &mut Child) {
     let _ = server.wait();
 }
 
-fn write_configuration(directory: &Path, kerberos: SocketAddr, password: SocketAddr, admin: SocketAddr) {
+fn write_configuration(directory: &Path, [kerberos, password, admin]: [SocketAddr; 3], keys: &str) {
     let write = |name: &str, text: &str| std::fs::write(directory.join(name), text).unwrap();
     write("krb5.conf", &krb5_conf("EXAMPLE.COM", kerberos, password));
     let mut text = String::new();
@@ -198,7 +204,7 @@ fn write_configuration(directory: &Path, kerberos: SocketAddr, password: SocketA
         "  supported_enctypes = aes256-sha1:normal aes256-sha2:normal aes128-sha1:normal aes128-sha2:normal"
     )
     .unwrap();
-    writeln!(text, "  default_principal_flags = +preauth\n }}").unwrap();
+    writeln!(text, "  default_principal_flags = +preauth\n{keys}\n }}").unwrap();
     writeln!(
         text,
         "[logging]\n kdc = FILE:{}\n admin_server = FILE:{}",

@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Realm {
     daemon: Option<Daemon>,
     clock: Option<Arc<Clock>>,
+    zone: Option<String>,
     directory: TempDir,
 }
 
@@ -35,6 +36,7 @@ pub struct RealmBuilder {
     sections: String,
     directory: TempDir,
     clock: Option<Arc<Clock>>,
+    zone: Option<String>,
 }
 
 impl Realm {
@@ -53,6 +55,7 @@ impl Realm {
             sections: String::new(),
             directory: TempDir::with_prefix("tessera-").unwrap(),
             clock: None,
+            zone: None,
         }
     }
 
@@ -142,6 +145,10 @@ impl Realm {
             .arg(self.toml())
             .args(line.split_whitespace());
         tool.line = format!("kdc {line}");
+        let tool = match &self.zone {
+            Some(zone) => tool.env("TZ", zone),
+            None => tool,
+        };
         self.by_clock(tool)
     }
 
@@ -265,6 +272,13 @@ impl RealmBuilder {
         self
     }
 
+    /// With a daemon whose local time is this, as `TZ` has it.
+    #[must_use]
+    pub fn in_zone(mut self, zone: &str) -> Self {
+        self.zone = Some(zone.to_owned());
+        self
+    }
+
     /// With a clock that the test moves; the daemon and the workstations share it.
     #[must_use]
     pub fn with_clock(mut self) -> Self {
@@ -295,12 +309,14 @@ impl RealmBuilder {
             sections,
             directory,
             clock,
+            zone,
         } = self;
         let toml = format!("[realm]\n{realm}\n[listen]\n{listen}{sections}");
         std::fs::write(directory.path().join("realm.toml"), toml).unwrap();
         Realm {
             directory,
             clock,
+            zone,
             daemon: None,
         }
     }

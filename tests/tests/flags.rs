@@ -24,11 +24,15 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
             ("--random-key", "a_keytab_logs_in"),
             ("--no-preauth", "pre_authentication_is_required_unless_told_otherwise"),
             ("--enctypes", "a_principal_has_the_enctypes_it_was_given"),
+            ("--role", "a_role_counts_from_when_it_is_given_until_it_is_taken_away"),
         ],
     ),
     (
         "principal list",
-        &[("--json", "principals_are_added_listed_shown_and_removed")],
+        &[
+            ("--role", "a_role_counts_from_when_it_is_given_until_it_is_taken_away"),
+            ("--json", "principals_are_added_listed_shown_and_removed"),
+        ],
     ),
     (
         "principal show",
@@ -74,6 +78,14 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
                 "--require-fast",
                 "armor_can_be_required_of_one_of_all_and_for_passwords_alone",
             ),
+            (
+                "--add-role",
+                "a_role_counts_from_when_it_is_given_until_it_is_taken_away",
+            ),
+            (
+                "--remove-role",
+                "a_role_counts_from_when_it_is_given_until_it_is_taken_away",
+            ),
         ],
     ),
     (
@@ -100,10 +112,73 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
         "principal explain",
         &[
             ("--service", "tickets_are_explained_for_any_service"),
+            ("--from", "a_rule_counts_where_it_says"),
+            ("--at", "a_rule_counts_at_its_hours"),
             ("--json", "what_is_explained_is_what_is_seen_on_the_wire"),
         ],
     ),
     ("principal import", &[]),
+    ("principal role", &[]),
+    ("principal role add", &[]),
+    ("principal role remove", &[]),
+    (
+        "principal role list",
+        &[(
+            "--json",
+            "roles_and_rules_are_listed_and_shown_wherever_they_are_declared",
+        )],
+    ),
+    ("principal rule", &[]),
+    (
+        "principal rule add",
+        &[
+            ("--effect", "a_rule_counts_from_when_it_is_added_until_it_is_removed"),
+            ("--service", "a_rule_counts_from_when_it_is_added_until_it_is_removed"),
+            ("--role", "a_rule_is_added_with_any_of_its_parts"),
+            ("--from", "a_rule_is_added_with_any_of_its_parts"),
+            ("--hours", "a_rule_is_added_with_any_of_its_parts"),
+            ("--max-life", "a_rule_is_added_with_any_of_its_parts"),
+        ],
+    ),
+    (
+        "principal rule set",
+        &[
+            (
+                "--effect",
+                "each_part_of_a_rule_is_changed_by_itself_and_counts_at_once",
+            ),
+            (
+                "--service",
+                "each_part_of_a_rule_is_changed_by_itself_and_counts_at_once",
+            ),
+            ("--role", "each_part_of_a_rule_is_changed_by_itself_and_counts_at_once"),
+            ("--from", "each_part_of_a_rule_is_changed_by_itself_and_counts_at_once"),
+            ("--hours", "each_part_of_a_rule_is_changed_by_itself_and_counts_at_once"),
+            (
+                "--max-life",
+                "each_part_of_a_rule_is_changed_by_itself_and_counts_at_once",
+            ),
+            (
+                "--revision",
+                "of_two_who_edit_the_same_rule_the_second_is_told_of_the_first",
+            ),
+        ],
+    ),
+    ("principal rule remove", &[]),
+    (
+        "principal rule show",
+        &[(
+            "--json",
+            "roles_and_rules_are_listed_and_shown_wherever_they_are_declared",
+        )],
+    ),
+    (
+        "principal rule list",
+        &[(
+            "--json",
+            "roles_and_rules_are_listed_and_shown_wherever_they_are_declared",
+        )],
+    ),
     ("principal reload", &[]),
     (
         "kinit",
@@ -238,6 +313,46 @@ const COMMANDS: &[(&str, &str)] = &[
     ("principal keytab", "a_keytab_is_added_to_and_rotated_only_when_asked"),
     ("principal explain", "what_is_explained_is_what_is_seen_on_the_wire"),
     ("principal import", "importing_adds_what_each_line_says"),
+    (
+        "principal role",
+        "a_role_counts_from_when_it_is_given_until_it_is_taken_away",
+    ),
+    (
+        "principal role add",
+        "a_role_counts_from_when_it_is_given_until_it_is_taken_away",
+    ),
+    (
+        "principal role remove",
+        "a_role_counts_from_when_it_is_given_until_it_is_taken_away",
+    ),
+    (
+        "principal role list",
+        "roles_and_rules_are_listed_and_shown_wherever_they_are_declared",
+    ),
+    (
+        "principal rule",
+        "a_rule_counts_from_when_it_is_added_until_it_is_removed",
+    ),
+    (
+        "principal rule add",
+        "a_rule_counts_from_when_it_is_added_until_it_is_removed",
+    ),
+    (
+        "principal rule set",
+        "each_part_of_a_rule_is_changed_by_itself_and_counts_at_once",
+    ),
+    (
+        "principal rule remove",
+        "a_rule_counts_from_when_it_is_added_until_it_is_removed",
+    ),
+    (
+        "principal rule show",
+        "roles_and_rules_are_listed_and_shown_wherever_they_are_declared",
+    ),
+    (
+        "principal rule list",
+        "roles_and_rules_are_listed_and_shown_wherever_they_are_declared",
+    ),
     ("principal reload", "both_ways_to_reload_apply_what_changed"),
 ];
 
@@ -246,6 +361,29 @@ const KEYS: &[(&str, &str)] = &[
     ("realm.name", "the_state_directory_of_another_realm_is_left_alone"),
     ("realm.state", "the_state_directory_of_another_realm_is_left_alone"),
     ("realm.hide-unknown-principals", "unknown_names_can_be_hidden"),
+    (
+        "realm.default-access",
+        "a_service_that_no_rule_is_about_follows_the_default",
+    ),
+    (
+        "roles.NAME",
+        "a_rule_lets_in_whom_it_names_and_closes_the_service_to_the_rest",
+    ),
+    (
+        "rules.NAME.effect",
+        "a_rule_lets_in_whom_it_names_and_closes_the_service_to_the_rest",
+    ),
+    (
+        "rules.NAME.roles",
+        "a_rule_lets_in_whom_it_names_and_closes_the_service_to_the_rest",
+    ),
+    (
+        "rules.NAME.services",
+        "a_rule_lets_in_whom_it_names_and_closes_the_service_to_the_rest",
+    ),
+    ("rules.NAME.from", "a_rule_counts_where_it_says"),
+    ("rules.NAME.hours", "a_rule_counts_at_its_hours"),
+    ("rules.NAME.max-life", "a_rule_bounds_the_life_of_tickets"),
     ("listen.kerberos", "ipv6_is_served_beside_ipv4"),
     ("listen.password", "passwords_change_over_udp_alone_and_tcp_alone"),
     (
@@ -360,10 +498,7 @@ fn every_flag_has_a_test() {
 #[test]
 fn every_command_has_a_test() {
     for program in ["kdc", "principal"] {
-        let commands: BTreeSet<_> = commands_of(program)
-            .iter()
-            .map(|name| format!("{program} {name}"))
-            .collect();
+        let commands = commands_of(program);
         let named = |table: Vec<&str>| -> BTreeSet<String> {
             let of_program = table
                 .into_iter()
@@ -434,14 +569,22 @@ fn flags_of(command: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn commands_of(program: &str) -> BTreeSet<String> {
-    let help = help(program);
-    let (_, commands) = help.split_once("Commands:\n").unwrap();
+/// The commands below one, those below these included.
+fn commands_of(command: &str) -> BTreeSet<String> {
+    let help = help(command);
+    let Some((_, commands)) = help.split_once("Commands:\n") else {
+        return BTreeSet::new();
+    };
     let named = commands.lines().take_while(|line| !line.is_empty());
     // A continued description is set further in.
     let named = named.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let named = named.map(|line| line.split_whitespace().next().unwrap().to_owned());
-    named.filter(|name| name != "help").collect()
+    let below = named
+        .filter(|name| name != "help")
+        .map(|name| format!("{command} {name}"));
+    below
+        .flat_map(|below| commands_of(&below).into_iter().chain([below]))
+        .collect()
 }
 
 fn help(command: &str) -> String {
@@ -454,14 +597,25 @@ fn help(command: &str) -> String {
     String::from_utf8(output.unwrap().stdout).unwrap()
 }
 
-/// The keys of the annotated example, which has every key that there is.
+/// The keys of the annotated example, which has every key that there is. What is not in force there has a `#` before it, with
+/// no space between them; the names of roles and rules are the operator's.
 fn keys_of_the_example() -> BTreeSet<String> {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../realm.toml");
     let mut keys = BTreeSet::new();
     let mut section = String::new();
     for line in std::fs::read_to_string(example).unwrap().lines() {
+        let line = line.strip_prefix('#').unwrap_or(line);
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             name.clone_into(&mut section);
+            for table in ["roles", "rules"] {
+                if name.split_once('.').is_some_and(|(first, _)| first == table) {
+                    section = format!("{table}.NAME");
+                }
+            }
+            // A role is its table, and no more.
+            if section == "roles.NAME" {
+                keys.insert(section.clone());
+            }
         } else if let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| !key.starts_with(['#', ' '])) {
             keys.insert(format!("{section}.{key}"));
         }

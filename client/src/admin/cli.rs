@@ -1,12 +1,15 @@
 //! What may be typed.
 
+use core::str::FromStr;
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use tessera_common::admin::{Deadline, Limit, Settings, YesNo};
+use tessera_common::admin::{Deadline, Limit, RoleChanges, RuleChanges, Settings, YesNo};
 use tessera_common::crypto::EncType;
+use tessera_common::role::RoleName;
 
 /// Administers the principals of a realm, over the socket of its daemon.
 ///
@@ -30,8 +33,14 @@ impl Cli {
     {
         let cli = Self::try_parse_from(words)?;
         match &cli.command {
-            Command::Set { settings, .. } if Settings::from(&**settings) == Settings::default() => {
+            Command::Set { settings, roles, .. }
+                if Settings::from(&**settings) == Settings::default() && RoleChanges::from(roles).is_empty() =>
+            {
                 let nothing = "nothing to set: name at least one setting, as in --max-life 5h";
+                Err(Self::command().error(ErrorKind::MissingRequiredArgument, nothing))
+            }
+            Command::Rule(RuleCommand::Set { parts, .. }) if RuleChanges::from(&**parts) == RuleChanges::default() => {
+                let nothing = "nothing to set: name at least one part, as in --effect deny";
                 Err(Self::command().error(ErrorKind::MissingRequiredArgument, nothing))
             }
             _ => Ok(cli),
@@ -56,11 +65,17 @@ pub(super) enum Command {
         /// Make keys for these enctypes, best first, instead of the realm's
         #[arg(long, value_name = "ENCTYPE,…", value_delimiter = ',', value_parser = enctype)]
         enctypes: Option<Vec<EncType>>,
+        /// Give it this role; as often as there are roles
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<RoleName>,
     },
     /// List principals
     List {
         /// Only those with a name or alias that matches, as in 'host/*'
         glob: Option<String>,
+        /// Only those that have this role
+        #[arg(long)]
+        role: Option<RoleName>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -80,16 +95,24 @@ pub(super) enum Command {
         /// For a ticket to this, instead of a ticket-granting ticket
         #[arg(long, value_name = "NAME")]
         service: Option<String>,
+        /// Asked from this address, instead of the daemon's own machine
+        #[arg(long, value_name = "ADDRESS")]
+        from: Option<IpAddr>,
+        /// Asked at this time, instead of now
+        #[arg(long, value_name = "TIME")]
+        at: Option<Deadline>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Change a principal's times, limits and attributes
+    /// Change a principal's times, limits, attributes and roles
     Set {
         /// Its name, or an alias
         name: String,
         #[command(flatten)]
         settings: Box<SettingsArgs>,
+        #[command(flatten)]
+        roles: RoleArgs,
     },
     /// Give a principal a new password
     Password {
@@ -155,8 +178,189 @@ pub(super) enum Command {
         /// One JSON object on each line; - for the standard input
         file: PathBuf,
     },
+    /// Roles: what principals are to services
+    #[command(subcommand)]
+    Role(RoleCommand),
+    /// Rules: who may have tickets for which services, from where, when and for how long
+    #[command(subcommand)]
+    Rule(RuleCommand),
     /// Apply a changed realm.toml
     Reload,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RoleCommand {
+    /// Add a role
+    Add {
+        /// Its name: of a-z, 0-9, '.', '_' and '-'
+        name: RoleName,
+    },
+    /// Remove a role that nobody has and no rule names
+    Remove {
+        /// Its name
+        name: RoleName,
+    },
+    /// List roles, where they are declared, and how many principals have them
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RuleCommand {
+    /// Add a rule
+    Add {
+        /// Its name: of a-z, 0-9, '.', '_' and '-'
+        name: String,
+        #[command(flatten)]
+        parts: Box<NewRuleArgs>,
+    },
+    /// Change parts of a rule; a part that is named is replaced as a whole
+    Set {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        parts: Box<RuleArgs>,
+        /// Only if it is still at this revision, as 'rule show' told it
+        #[arg(long, value_name = "NUMBER")]
+        revision: Option<u64>,
+    },
+    /// Remove a rule
+    Remove {
+        /// Its name
+        name: String,
+    },
+    /// Show one rule
+    Show {
+        /// Its name
+        name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List rules, and where they are declared
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RoleArgs {
+    /// Give it this role; as often as there are roles
+    #[arg(long, value_name = "ROLE")]
+    add_role: Vec<RoleName>,
+    /// Take this role away
+    #[arg(long, value_name = "ROLE")]
+    remove_role: Vec<RoleName>,
+}
+
+impl From<&RoleArgs> for RoleChanges {
+    fn from(args: &RoleArgs) -> Self {
+        Self {
+            add: args.add_role.clone(),
+            remove: args.remove_role.clone(),
+        }
+    }
+}
+
+/// The parts of a new rule. Whom it is about, where and when are those of [`RuleArgs`].
+#[derive(Debug, Args)]
+pub(super) struct NewRuleArgs {
+    /// Let them have tickets, and nobody else whom no rule lets; or refuse them
+    #[arg(long, value_parser = EFFECTS)]
+    effect: String,
+    /// For services with a name or alias that matches, as in 'host/*'; as often as there are patterns
+    #[arg(long = "service", value_name = "GLOB", required = true)]
+    services: Vec<String>,
+    #[command(flatten)]
+    conditions: Conditions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RuleArgs {
+    /// Let them have tickets, and nobody else whom no rule lets; or refuse them
+    #[arg(long, value_parser = EFFECTS)]
+    effect: Option<String>,
+    /// For services with a name or alias that matches, as in 'host/*'; as often as there are patterns
+    #[arg(long = "service", value_name = "GLOB")]
+    services: Vec<String>,
+    #[command(flatten)]
+    conditions: Conditions,
+}
+
+#[derive(Debug, Args)]
+struct Conditions {
+    /// For whoever has this role, or one of several; '*' for everybody
+    #[arg(long = "role", value_name = "ROLE", value_parser = any_or::<RoleName>)]
+    roles: Vec<AnyOr<RoleName>>,
+    /// From this network, as in 192.0.2.0/24, or one of several; '*' for anywhere
+    #[arg(long, value_name = "NETWORK", value_parser = any_or::<String>)]
+    from: Vec<AnyOr<String>>,
+    /// In these hours, local to the daemon, as in 'Mon-Fri 08:00-18:00', or one of several; '*' for always
+    #[arg(long, value_name = "HOURS", value_parser = any_or::<String>)]
+    hours: Vec<AnyOr<String>>,
+    /// The longest life of such a ticket, renewals included, as in 8h; realm for the realm's
+    #[arg(long, value_name = "SPAN")]
+    max_life: Option<Limit>,
+}
+
+const EFFECTS: [&str; 2] = ["allow", "deny"];
+
+/// `*`, which takes a condition away, or one of what it asks for.
+#[derive(Clone, Debug)]
+enum AnyOr<T> {
+    Any,
+    One(T),
+}
+
+fn any_or<T: FromStr>(text: &str) -> Result<AnyOr<T>, T::Err> {
+    match text {
+        "*" => Ok(AnyOr::Any),
+        one => one.parse().map(AnyOr::One),
+    }
+}
+
+/// What to set a condition to; `None`, it is not named. Beside `*`, nothing else counts.
+fn condition<T: Clone>(values: &[AnyOr<T>]) -> Option<Vec<T>> {
+    let mut all = Vec::with_capacity(values.len());
+    for value in values {
+        match value {
+            AnyOr::Any => return Some(Vec::new()),
+            AnyOr::One(one) => all.push(one.clone()),
+        }
+    }
+    (!all.is_empty()).then_some(all)
+}
+
+impl Conditions {
+    fn with(&self, effect: Option<String>, services: Option<Vec<String>>) -> RuleChanges {
+        RuleChanges {
+            effect,
+            roles: condition(&self.roles),
+            services,
+            from: condition(&self.from),
+            hours: condition(&self.hours),
+            max_life: self.max_life,
+        }
+    }
+}
+
+impl From<&NewRuleArgs> for RuleChanges {
+    fn from(args: &NewRuleArgs) -> Self {
+        args.conditions
+            .with(Some(args.effect.clone()), Some(args.services.clone()))
+    }
+}
+
+impl From<&RuleArgs> for RuleChanges {
+    fn from(args: &RuleArgs) -> Self {
+        let services = (!args.services.is_empty()).then(|| args.services.clone());
+        args.conditions.with(args.effect.clone(), services)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -290,12 +494,52 @@ mod tests {
             ("--ok-as-delegate yes", r#"{"ok-as-delegate":true}"#),
             ("--require-fast yes", r#"{"require-fast":true}"#),
         ] {
-            let Ok(Command::Set { name, settings }) = parse(&format!("set alice {flag}")) else {
+            let Ok(Command::Set { name, settings, .. }) = parse(&format!("set alice {flag}")) else {
                 panic!("{flag}")
             };
             assert_eq!(name, "alice");
             assert_eq!(serde_json::to_string(&Settings::from(&*settings)).unwrap(), json);
         }
+    }
+
+    #[test]
+    fn every_part_of_a_rule_is_set_by_its_own_flag() {
+        for (flags, json) in [
+            ("--effect deny", r#"{"effect":"deny"}"#),
+            ("--role staff --role mail", r#"{"roles":["staff","mail"]}"#),
+            ("--role staff --role *", r#"{"roles":[]}"#),
+            ("--service host/* --service *", r#"{"services":["host/*","*"]}"#),
+            ("--from 192.0.2.0/24", r#"{"from":["192.0.2.0/24"]}"#),
+            ("--from *", r#"{"from":[]}"#),
+            ("--hours Sat", r#"{"hours":["Sat"]}"#),
+            ("--hours *", r#"{"hours":[]}"#),
+            ("--max-life 1h", r#"{"max-life":"1h"}"#),
+            ("--max-life realm --revision 7", r#"{"max-life":"realm"}"#),
+        ] {
+            let Ok(Command::Rule(RuleCommand::Set { name, parts, revision })) =
+                parse(&format!("rule set office {flags}"))
+            else {
+                panic!("{flags}")
+            };
+            assert_eq!((name.as_str(), revision.is_some()), ("office", flags.contains("7")));
+            assert_eq!(serde_json::to_string(&RuleChanges::from(&*parts)).unwrap(), json);
+        }
+        let line = "rule add office --effect allow --service host/* --role staff --max-life 1h";
+        let Ok(Command::Rule(RuleCommand::Add { parts, .. })) = parse(line) else {
+            panic!("{line}")
+        };
+        let json = r#"{"effect":"allow","roles":["staff"],"services":["host/*"],"max-life":"1h"}"#;
+        assert_eq!(serde_json::to_string(&RuleChanges::from(&*parts)).unwrap(), json);
+    }
+
+    #[test]
+    fn roles_are_added_and_removed_by_their_own_flags() {
+        let Ok(Command::Set { roles, .. }) = parse("set alice --add-role staff --add-role mail --remove-role free")
+        else {
+            panic!()
+        };
+        let json = r#"{"add":["staff","mail"],"remove":["free"]}"#;
+        assert_eq!(serde_json::to_string(&RoleChanges::from(&roles)).unwrap(), json);
     }
 
     #[test]
@@ -313,6 +557,16 @@ mod tests {
             ("keytab a", ErrorKind::MissingRequiredArgument),
             ("rename a", ErrorKind::MissingRequiredArgument),
             ("explain", ErrorKind::MissingRequiredArgument),
+            ("add a --role Staff", ErrorKind::ValueValidation),
+            ("set a --add-role *", ErrorKind::ValueValidation),
+            ("role", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+            ("role add Staff", ErrorKind::ValueValidation),
+            ("rule add a --effect allow", ErrorKind::MissingRequiredArgument),
+            ("rule add a --service host/*", ErrorKind::MissingRequiredArgument),
+            ("rule add a --effect permit --service *", ErrorKind::InvalidValue),
+            ("rule set a", ErrorKind::MissingRequiredArgument),
+            ("rule set a --revision 7", ErrorKind::MissingRequiredArgument),
+            ("rule set a --role Staff", ErrorKind::ValueValidation),
             ("sessions", ErrorKind::InvalidSubcommand),
             ("list --all", ErrorKind::UnknownArgument),
         ] {

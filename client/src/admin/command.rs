@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use serde::Serialize;
-use tessera_common::admin::{NewKeys, NewPrincipal, Request, Response, Settings, YesNo};
-use tessera_common::crypto::EncType;
+use tessera_common::admin::{NewKeys, NewPrincipal, Request, Response, RoleChanges, Settings, YesNo};
+use tessera_common::role::RoleName;
 
 use super::cli::Command;
 use super::connection::Connection;
@@ -17,9 +17,9 @@ use crate::system;
 
 /// Somebody who types commands.
 pub(super) struct Administrator<S, W> {
-    daemon: Connection<S>,
-    out: W,
-    look: Look,
+    pub(super) daemon: Connection<S>,
+    pub(super) out: W,
+    pub(super) look: Look,
 }
 
 /// What became of a command that did not fail.
@@ -50,21 +50,51 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
                 random_key,
                 no_preauth,
                 enctypes,
+                roles,
             } => {
                 let keys = if random_key {
                     NewKeys::Random
                 } else {
                     NewKeys::Password(password::obtain(&self.daemon.full(&name), password.file())?)
                 };
-                self.add(name, keys, no_preauth, enctypes)?;
+                let settings = Settings {
+                    preauth: no_preauth.then_some(YesNo::No),
+                    ..Settings::default()
+                };
+                let enctypes = enctypes.map(|all| all.iter().map(|etype| etype.name().to_owned()).collect());
+                self.add(NewPrincipal {
+                    name,
+                    keys,
+                    enctypes,
+                    settings,
+                    roles,
+                })?;
             }
-            Command::List { glob, json: false } => self.list(glob)?,
-            Command::List { glob, json: true } => self.list_json(glob)?,
+            Command::List {
+                glob,
+                role,
+                json: false,
+            } => self.list(glob, role)?,
+            Command::List { glob, role, json: true } => self.list_json(glob, role)?,
             Command::Show { name, json } => self.show(name, json)?,
-            Command::Explain { name, service, json } => self.explain(name, service, json)?,
-            Command::Set { name, settings } => {
-                let settings = Settings::from(&*settings);
-                let changed = self.change(&name, |name| Request::Set { name, settings })?;
+            Command::Explain {
+                name,
+                service,
+                from,
+                at,
+                json,
+            } => {
+                let request = Request::Explain {
+                    name,
+                    service,
+                    from,
+                    at,
+                };
+                self.explain(&request, json)?;
+            }
+            Command::Set { name, settings, roles } => {
+                let (settings, roles) = (Settings::from(&*settings), RoleChanges::from(&roles));
+                let changed = self.change(&name, |name| Request::Set { name, settings, roles })?;
                 self.say(format_args!("changed {}", changed.name))?;
             }
             Command::Password { name, password } => {
@@ -105,46 +135,33 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
             }
             Command::Keytab { names, output, rotate } => self.keytab(names, &output, rotate)?,
             Command::Import { file } => return self.import(&file),
+            Command::Role(command) => self.role(command)?,
+            Command::Rule(command) => self.rule(command)?,
             Command::Reload => self.reload()?,
         }
         Ok(Outcome::Done)
     }
 
-    fn add(
-        &mut self,
-        name: String,
-        keys: NewKeys,
-        no_preauth: bool,
-        enctypes: Option<Vec<EncType>>,
-    ) -> Result<(), AdminError> {
-        let changed = self.change(&name, |name| {
-            Request::Add(NewPrincipal {
-                name,
-                keys,
-                enctypes: enctypes.map(|all| all.iter().map(|etype| etype.name().to_owned()).collect()),
-                settings: Settings {
-                    preauth: no_preauth.then_some(YesNo::No),
-                    ..Settings::default()
-                },
-            })
-        })?;
+    fn add(&mut self, new: NewPrincipal) -> Result<(), AdminError> {
+        let name = new.name.clone();
+        let changed = self.change(&name, |_| Request::Add(new))?;
         self.say(format_args!("added {changed}"))
     }
 
-    fn list(&mut self, glob: Option<String>) -> Result<(), AdminError> {
+    fn list(&mut self, glob: Option<String>, role: Option<RoleName>) -> Result<(), AdminError> {
         let mut list = List::new(self.look);
         let out = &mut self.out;
-        self.daemon.list(glob, |some| {
+        self.daemon.list(glob, role, |some| {
             out.write_all(list.lines(&some).as_bytes()).map_err(AdminError::Output)
         })?;
         self.out.flush().map_err(AdminError::Output)
     }
 
     // An array with a principal on each line.
-    fn list_json(&mut self, glob: Option<String>) -> Result<(), AdminError> {
+    fn list_json(&mut self, glob: Option<String>, role: Option<RoleName>) -> Result<(), AdminError> {
         let out = &mut self.out;
         let mut separator = "[\n";
-        self.daemon.list(glob, |some| {
+        self.daemon.list(glob, role, |some| {
             for info in &some {
                 out.write_all(separator.as_bytes()).map_err(AdminError::Output)?;
                 separator = ",\n";
@@ -164,8 +181,8 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
         self.print(&info, text, json)
     }
 
-    fn explain(&mut self, name: String, service: Option<String>, json: bool) -> Result<(), AdminError> {
-        let Response::Explained(explanation) = self.daemon.ask(&Request::Explain { name, service })? else {
+    fn explain(&mut self, request: &Request, json: bool) -> Result<(), AdminError> {
+        let Response::Explained(explanation) = self.daemon.ask(request)? else {
             return Err(AdminError::Unexpected);
         };
         let text = explain(&explanation, self.look);
@@ -173,7 +190,7 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
     }
 
     // One thing, for a program or for a person.
-    fn print(&mut self, value: &impl Serialize, text: String, json: bool) -> Result<(), AdminError> {
+    pub(super) fn print(&mut self, value: &impl Serialize, text: String, json: bool) -> Result<(), AdminError> {
         if json {
             serde_json::to_writer_pretty(&mut self.out, value).map_err(|why| AdminError::Output(why.into()))?;
             return self.say(format_args!(""));
@@ -257,7 +274,7 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
         }
     }
 
-    fn say(&mut self, line: fmt::Arguments<'_>) -> Result<(), AdminError> {
+    pub(super) fn say(&mut self, line: fmt::Arguments<'_>) -> Result<(), AdminError> {
         let line = printable(&line.to_string());
         let said = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
         said.map_err(AdminError::Output)

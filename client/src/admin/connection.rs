@@ -10,6 +10,7 @@ use tessera_common::admin::{
     FrameError, Hello, PROTOCOL, PrincipalInfo, Request, Response, Welcome, read_frame, write_frame,
 };
 use tessera_common::name::{Principal, Realm};
+use tessera_common::role::RoleName;
 
 use super::AdminError;
 
@@ -85,14 +86,31 @@ impl<S: Read + Write> Connection<S> {
     pub(super) fn list(
         &mut self,
         glob: Option<String>,
+        role: Option<RoleName>,
         mut each: impl FnMut(Vec<PrincipalInfo>) -> Result<(), AdminError>,
     ) -> Result<(), AdminError> {
-        write_frame(&mut self.stream, &Request::List { glob })?;
+        write_frame(&mut self.stream, &Request::List { glob, role })?;
         loop {
             match self.answer()? {
                 Response::Listed(some) => each(some)?,
                 Response::Done => return Ok(()),
                 _ => return Err(AdminError::Unexpected),
+            }
+        }
+    }
+
+    /// Asks for all roles or rules, which come in parts; `some` takes a part.
+    pub(super) fn all<T>(
+        &mut self,
+        request: &Request,
+        some: impl Fn(Response) -> Option<Vec<T>>,
+    ) -> Result<Vec<T>, AdminError> {
+        write_frame(&mut self.stream, request)?;
+        let mut all = Vec::new();
+        loop {
+            match self.answer()? {
+                Response::Done => return Ok(all),
+                part => all.append(&mut some(part).ok_or(AdminError::Unexpected)?),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! `principal`: administration of a realm over its daemon's socket.
 
+mod access;
 mod cli;
 mod command;
 mod connection;
@@ -9,6 +10,7 @@ mod keytab;
 mod password;
 mod progress;
 mod render;
+mod render_access;
 mod socket;
 
 use core::fmt::Display;

@@ -1,9 +1,9 @@
 //! Principals as people read them.
 
-use tessera_common::admin::{Entitlement, Explanation, KeyInfo, Offer, PrincipalInfo};
+use tessera_common::admin::{Considered, Entitlement, Explanation, KeyInfo, Offer, PrincipalInfo};
 
-const BOLD: &str = "1";
-const RED: &str = "31";
+pub(super) const BOLD: &str = "1";
+pub(super) const RED: &str = "31";
 
 /// How much a reader can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +79,11 @@ fn row(info: &PrincipalInfo) -> [String; 4] {
 /// All that there is to say of one principal. The labels are the names of the fields in JSON, as people write them.
 pub(super) fn show(info: &PrincipalInfo, look: Look) -> String {
     let one = |text: String| vec![text];
-    let fields: [(&str, Vec<String>); 15] = [
+    let fields: [(&str, Vec<String>); 16] = [
         ("Name", one(info.name.clone())),
         ("Aliases", several(info.aliases.clone())),
         ("Attributes", one(several(info.attributes.clone()).join(", "))),
+        ("Roles", one(several(names(&info.roles)).join(", "))),
         ("Expires", one(or(info.expires.as_ref(), "never"))),
         ("Password expires", one(or(info.password_expires.as_ref(), "never"))),
         ("Max life", one(or(info.max_life.as_ref(), "the realm's"))),
@@ -111,6 +112,9 @@ pub(super) fn explain(explanation: &Explanation, look: Look) -> String {
     let fields = [
         ("Client", one(explanation.client.clone())),
         ("Service", one(explanation.service.clone())),
+        ("From", one(explanation.from.clone())),
+        ("At", one(explanation.at.to_string())),
+        ("Roles", several(explanation.roles.clone())),
         (
             "Account",
             one(explanation.account.as_ref().map_or_else(|| "good".to_owned(), refused)),
@@ -121,15 +125,39 @@ pub(super) fn explain(explanation: &Explanation, look: Look) -> String {
         ),
         ("Unarmored", one(offer(&explanation.unarmored))),
         ("Armored", one(offer(&explanation.armored))),
+        ("Rules", several(explanation.rules.iter().map(considered).collect())),
+        (
+            "Default access",
+            one(or(explanation.default_access.as_ref(), "not for this service")),
+        ),
         ("By login", one(entitled(&explanation.by_login))),
         ("By ticket", one(entitled(&explanation.by_ticket))),
     ];
     labelled(&fields, look, |_, value| value.starts_with("refused: "))
 }
 
+fn considered(rule: &Considered) -> String {
+    let Considered {
+        name,
+        source,
+        effect,
+        outcome,
+    } = rule;
+    let outcome = match outcome.as_str() {
+        "other-roles" => "not for these roles",
+        "other-networks" => "not from there",
+        "other-hours" => "not at that time",
+        other => other,
+    };
+    format!("{name} ({source}): {effect}, {outcome}")
+}
+
 fn entitled(entitlement: &Entitlement) -> String {
     if let Some(reason) = &entitlement.refused {
-        return format!("refused: {reason}");
+        return match entitlement.rules.as_slice() {
+            [] => format!("refused: {reason}"),
+            rules => format!("refused: {reason} ({})", rules.join(", ")),
+        };
     }
     let mut text = format!("for {}", or(entitlement.max_life.as_ref(), "no time"));
     if let Some(renew) = &entitlement.max_renew {
@@ -138,11 +166,14 @@ fn entitled(entitlement: &Entitlement) -> String {
     for flag in &entitlement.flags {
         text += &format!(", {flag}");
     }
+    for rule in &entitlement.rules {
+        text += &format!(", by rule {rule}");
+    }
     text
 }
 
 // A label for each value or, to a person, for the first of several.
-fn labelled(fields: &[(&str, Vec<String>)], look: Look, alarming: impl Fn(&str, &str) -> bool) -> String {
+pub(super) fn labelled(fields: &[(&str, Vec<String>)], look: Look, alarming: impl Fn(&str, &str) -> bool) -> String {
     let width = fields.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
     let mut text = String::new();
     for (label, values) in fields {
@@ -165,8 +196,13 @@ fn labelled(fields: &[(&str, Vec<String>)], look: Look, alarming: impl Fn(&str, 
     text
 }
 
-fn several(values: Vec<String>) -> Vec<String> {
+pub(super) fn several(values: Vec<String>) -> Vec<String> {
     if values.is_empty() { vec!["none".into()] } else { values }
+}
+
+/// Each by itself.
+pub(super) fn names(of: &[impl ToString]) -> Vec<String> {
+    of.iter().map(ToString::to_string).collect()
 }
 
 fn described(key: &KeyInfo) -> String {
@@ -184,11 +220,11 @@ fn is_locked(info: &PrincipalInfo) -> bool {
     info.attributes.iter().any(|attribute| attribute == "locked")
 }
 
-fn or(value: Option<&impl ToString>, absent: &str) -> String {
+pub(super) fn or(value: Option<&impl ToString>, absent: &str) -> String {
     value.map_or_else(|| absent.to_owned(), ToString::to_string)
 }
 
-fn paint(text: &str, code: &str, wanted: bool) -> String {
+pub(super) fn paint(text: &str, code: &str, wanted: bool) -> String {
     if wanted {
         format!("\x1b[{code}m{text}\x1b[0m")
     } else {
@@ -213,7 +249,7 @@ pub(super) fn printable(text: &str) -> String {
 mod tests {
     use core::time::Duration;
 
-    use tessera_common::admin::{Span, Time};
+    use tessera_common::admin::{Source, Span, Time};
     use tessera_common::time::KerberosTime;
 
     use super::*;
@@ -225,6 +261,7 @@ mod tests {
             id: "00ff".into(),
             revision: 7,
             attributes: Vec::new(),
+            roles: Vec::new(),
             expires: None,
             password_expires: None,
             max_life: None,
@@ -284,13 +321,14 @@ mod tests {
         let plain = show(&info("a@R"), Look::Plain);
         assert_eq!(
             plain,
-            "Name: a@R\nAliases: none\nAttributes: none\nExpires: never\nPassword expires: never\n\
+            "Name: a@R\nAliases: none\nAttributes: none\nRoles: none\nExpires: never\nPassword expires: never\n\
              Max life: the realm's\nMax renew: the realm's\nKvno: 2\nKeys: kvno 2, aes256-cts-hmac-sha1-96\n\
              Keys changed: 1970-01-01T00:00:00Z\nCreated: 1970-01-01T00:00:00Z\nChanged: 1970-01-02T00:00:00Z\n\
              Changed by: uid 0\nRevision: 7\nId: 00ff\n"
         );
         let mut all = locked("a@R");
         all.aliases = vec!["b@R".into(), "c@R".into()];
+        all.roles = vec!["mail".parse().unwrap(), "staff".parse().unwrap()];
         all.max_life = Some(Span(Duration::from_secs(3600)));
         all.keys[0].salt = Some("Ra\n".into());
         all.keys[0].retired = Some(Time(KerberosTime(0)));
@@ -300,6 +338,7 @@ mod tests {
             "\x1b[1mAliases         \x1b[0m  b@R\n",
             "\x1b[1m                \x1b[0m  c@R\n",
             "\x1b[1mAttributes      \x1b[0m  \x1b[31mlocked, no-preauth\x1b[0m\n",
+            "\x1b[1mRoles           \x1b[0m  mail, staff\n",
             "\x1b[1mMax life        \x1b[0m  1h\n",
             "\x1b[1mKvno            \x1b[0m  none\n",
             "kvno 2, aes256-cts-hmac-sha1-96, salt \"Ra\\n\", good until 1970-01-01T00:00:00Z\n",
@@ -313,6 +352,7 @@ mod tests {
     fn an_explanation_says_what_is_offered_and_what_is_refused() {
         let entitlement = Entitlement {
             refused: None,
+            rules: vec!["office".into()],
             max_life: Some(Span(Duration::from_secs(36_000))),
             max_renew: Some(Span(Duration::from_secs(604_800))),
             flags: vec!["forwardable".into()],
@@ -320,6 +360,16 @@ mod tests {
         let explanation = Explanation {
             client: "alice@R".into(),
             service: "krbtgt/R@R".into(),
+            from: "192.0.2.7".into(),
+            at: Time("2027-01-31T18:00:00Z".parse().unwrap()),
+            roles: vec!["staff".into()],
+            rules: vec![Considered {
+                name: "office".into(),
+                source: Source::RealmToml,
+                effect: "allow".into(),
+                outcome: "other-hours".into(),
+            }],
+            default_access: Some("allow".into()),
             account: None,
             proof_needed: true,
             unarmored: Offer {
@@ -332,14 +382,15 @@ mod tests {
             },
             by_login: entitlement.clone(),
             by_ticket: Entitlement {
-                refused: Some("not-tgt-based".into()),
+                refused: Some("no-rule-allows".into()),
                 ..entitlement
             },
         };
         assert_eq!(
             explain(&explanation, Look::Plain),
-            "Client: alice@R\nService: krbtgt/R@R\nAccount: good\nProof needed: yes\nUnarmored: refused: armor-required\n\
-             Armored: encrypted-challenge\nBy login: for 10h, renewable for 7d, forwardable\nBy ticket: refused: not-tgt-based\n"
+            "Client: alice@R\nService: krbtgt/R@R\nFrom: 192.0.2.7\nAt: 2027-01-31T18:00:00Z\nRoles: staff\nAccount: good\nProof needed: yes\nUnarmored: refused: armor-required\n\
+             Armored: encrypted-challenge\nRules: office (realm.toml): allow, not at that time\nDefault access: allow\n\
+             By login: for 10h, renewable for 7d, forwardable, by rule office\nBy ticket: refused: no-rule-allows (office)\n"
         );
         let text = explain(&explanation, Look::Terminal { colour: true });
         assert_eq!(text.matches("\x1b[31m").count(), 2, "{text:?}");

@@ -31,6 +31,7 @@ fn info(name: &str, kvno: u32) -> PrincipalInfo {
         id: "00ff".into(),
         revision: 7,
         attributes: vec!["not-a-service".into()],
+        roles: vec!["staff".parse().unwrap()],
         expires: Some(Time(KerberosTime(0))),
         password_expires: None,
         max_life: None,

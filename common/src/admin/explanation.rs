@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Span;
+use super::{Source, Span, Time};
 
 /// What a principal would be offered and given if it asked for a ticket now. Its JSON is what `principal explain --json`
 /// prints; the names of the fields stay as they are. A reason is a name that the daemon's log has, too.
@@ -13,6 +13,17 @@ pub struct Explanation {
     pub client: String,
     /// For a ticket to what, with the realm.
     pub service: String,
+    /// From where it would ask.
+    pub from: String,
+    /// When it would ask.
+    pub at: Time,
+    /// Its roles: those of them that are declared.
+    pub roles: Vec<String>,
+    /// Every rule that is about the service, in the order in which they are looked at.
+    pub rules: Vec<Considered>,
+    /// What counts where no rule that allows is about the service: `allow` or `deny`; `null`: it counts for all but this
+    /// service.
+    pub default_access: Option<String>,
     /// Why the account gets nothing; `null`: it is good.
     pub account: Option<String>,
     /// Whether it would have to prove who it is.
@@ -37,12 +48,28 @@ pub struct Offer {
     pub mechanisms: Vec<String>,
 }
 
+/// A rule that is about the service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Considered {
+    /// Its name.
+    pub name: String,
+    /// Where it is declared.
+    pub source: Source,
+    /// `allow` or `deny`.
+    pub effect: String,
+    /// `applies`, or the first of its conditions that does not hold: `other-roles`, `other-networks`, `other-hours`.
+    pub outcome: String,
+}
+
 /// What a client may have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Entitlement {
     /// Why it may have nothing; `null`: it may.
     pub refused: Option<String>,
+    /// The rules that decided: the one that lets it have the ticket or refuses it, or those that close the service to it.
+    pub rules: Vec<String>,
     /// The longest life of the ticket.
     pub max_life: Option<Span>,
     /// The longest time over which it can be renewed; `null`: not at all.

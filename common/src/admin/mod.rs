@@ -1,26 +1,33 @@
 //! What `principal` and the daemon say to each other over `<state>/admin.sock`.
 //!
 //! Both begin with a greeting, [`Hello`] and [`Welcome`]; after that every [`Request`] has one [`Response`], but for
-//! [`Request::List`], which may have several [`Response::Listed`] before its [`Response::Done`]. Each message is a frame:
+//! [`Request::List`], [`Request::ListRoles`] and [`Request::ListRules`], which may have several [`Response::Listed`],
+//! [`Response::Roles`] or [`Response::Rules`] before their [`Response::Done`]. Each message is a frame:
 //! its length in four octets, big-endian, and that many octets of JSON. Unknown fields are refused: whoever sends one
 //! expects something of it.
 
+mod access;
 mod explanation;
 mod frame;
 mod octets;
 mod principal;
 mod settings;
 
+use core::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
-pub use explanation::{Entitlement, Explanation, Offer};
+use crate::role::RoleName;
+
+pub use access::{AccessHistory, RoleChanges, RoleInfo, RuleChanges, RuleInfo, Source};
+pub use explanation::{Considered, Entitlement, Explanation, Offer};
 pub use frame::{FrameError, MAX_FRAME, read_frame, write_frame};
 pub use octets::{HexOctets, Password};
 pub use principal::{ImportRecord, ImportRecordError, KeyInfo, PrincipalInfo, Span, Time};
 pub use settings::{Deadline, DeadlineError, Limit, LimitError, Settings, Switch, YesNo, YesNoError};
 
 /// The version of this protocol. Both ends have to speak the same.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The socket's name in the state directory.
 pub const SOCKET: &str = "admin.sock";
@@ -61,6 +68,9 @@ pub enum Request {
     List {
         /// A pattern with `*`, `?` and `[…]`, of names without the realm.
         glob: Option<String>,
+        /// Only those that have this role.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<RoleName>,
     },
     /// One principal.
     Show {
@@ -73,6 +83,10 @@ pub enum Request {
         name: String,
         /// For a ticket to what; absent, the ticket-granting service.
         service: Option<String>,
+        /// From where; absent, from the daemon's own machine.
+        from: Option<IpAddr>,
+        /// When; absent, now.
+        at: Option<Deadline>,
     },
     /// Other attributes, times and limits.
     Set {
@@ -80,6 +94,9 @@ pub enum Request {
         name: String,
         /// What is to change; the rest stays.
         settings: Settings,
+        /// Likewise of its roles.
+        #[serde(default, skip_serializing_if = "RoleChanges::is_empty")]
+        roles: RoleChanges,
     },
     /// A new password.
     Password {
@@ -147,6 +164,47 @@ pub enum Request {
         /// The principals.
         principals: Vec<NewPrincipal>,
     },
+    /// A role in the database.
+    AddRole {
+        /// Its name.
+        name: RoleName,
+    },
+    /// The role is to be no more in the database. Refused while a rule names it or a principal has it.
+    RemoveRole {
+        /// Its name.
+        name: RoleName,
+    },
+    /// Every role, wherever it is declared.
+    ListRoles,
+    /// A rule in the database.
+    AddRule {
+        /// Its name.
+        name: String,
+        /// Its parts; an effect and services among them.
+        parts: RuleChanges,
+    },
+    /// Other parts of a rule in the database.
+    SetRule {
+        /// Its name.
+        name: String,
+        /// What is to change; the rest stays.
+        parts: RuleChanges,
+        /// Only if it is still at this revision; absent, whatever somebody else changed in the meantime.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<u64>,
+    },
+    /// The rule is to be no more in the database.
+    RemoveRule {
+        /// Its name.
+        name: String,
+    },
+    /// One rule, wherever it is declared.
+    ShowRule {
+        /// Its name.
+        name: String,
+    },
+    /// Every rule, wherever it is declared.
+    ListRules,
     /// A new master key, and every key sealed anew under it.
     RotateMasterKey,
     /// Apply a changed realm.toml.
@@ -167,6 +225,9 @@ pub struct NewPrincipal {
     /// What sets it apart.
     #[serde(default)]
     pub settings: Settings,
+    /// What it is to the realm's services; in any order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<RoleName>,
 }
 
 /// Where a principal's keys come from.
@@ -209,6 +270,12 @@ pub enum Response {
     Explained(Box<Explanation>),
     /// Some principals; more may follow until [`Response::Done`].
     Listed(Vec<PrincipalInfo>),
+    /// It is done, and durable; the rule is now this. Or this is the rule that was asked for.
+    Rule(Box<RuleInfo>),
+    /// Some roles; more may follow until [`Response::Done`].
+    Roles(Vec<RoleInfo>),
+    /// Some rules; more may follow until [`Response::Done`].
+    Rules(Vec<RuleInfo>),
     /// Keys for a keytab.
     Keys(Vec<KeytabKey>),
     /// What became of an import. What is not refused is durable.
@@ -271,7 +338,7 @@ pub struct KeytabKey {
 pub enum Reason {
     /// The caller is not permitted.
     NotPermitted,
-    /// There is no such principal.
+    /// There is no such principal, role or rule.
     NotFound,
     /// The name is taken.
     Taken,
@@ -279,7 +346,7 @@ pub enum Reason {
     Conflict,
     /// What was asked makes no sense.
     Invalid,
-    /// The realm cannot do without it.
+    /// The realm cannot do without it, or it is not for commands to change.
     Protected,
     /// The daemon cannot, just now.
     Unavailable,
@@ -306,11 +373,39 @@ mod tests {
                 preauth: Some(YesNo::No),
                 ..Settings::default()
             },
+            roles: Vec::new(),
         });
         let text = r#"{"add":{"name":"alice","keys":{"password":"secret"},"settings":{"expires":"1970-01-01T00:00:00Z","max-life":"1h","preauth":false}}}"#;
         assert_eq!(json(&add), text);
         assert_eq!(serde_json::from_str::<Request>(text).unwrap(), add);
-        assert_eq!(json(&Request::Reload), r#""reload""#);
+        for (request, text) in [
+            (Request::Reload, r#""reload""#),
+            (
+                Request::Set {
+                    name: "alice".into(),
+                    settings: Settings::default(),
+                    roles: RoleChanges {
+                        add: vec!["staff".parse().unwrap()],
+                        ..RoleChanges::default()
+                    },
+                },
+                r#"{"set":{"name":"alice","settings":{},"roles":{"add":["staff"]}}}"#,
+            ),
+            (
+                Request::SetRule {
+                    name: "office".into(),
+                    parts: RuleChanges {
+                        effect: Some("deny".into()),
+                        ..RuleChanges::default()
+                    },
+                    revision: Some(7),
+                },
+                r#"{"set-rule":{"name":"office","parts":{"effect":"deny"},"revision":7}}"#,
+            ),
+        ] {
+            assert_eq!(json(&request), text);
+            assert_eq!(serde_json::from_str::<Request>(text).unwrap(), request);
+        }
         assert_eq!(json(&Response::Done), r#""done""#);
         assert_eq!(
             json(&Response::Refused {
@@ -348,6 +443,7 @@ mod tests {
             keys: NewKeys::Given(vec![key]),
             enctypes: None,
             settings: Settings::default(),
+            roles: Vec::new(),
         };
         let printed = format!("{add:?} {:?}", NewKeys::Password(Password::new("secret".into())));
         assert!(

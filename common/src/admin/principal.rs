@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{GivenKey, NewKeys, NewPrincipal, Password, Settings};
 use crate::duration;
+use crate::role::RoleName;
 use crate::time::KerberosTime;
 
 /// A principal as it is shown. Its JSON is what `principal list --json` and `principal show --json` print; the names of the
@@ -24,6 +25,8 @@ pub struct PrincipalInfo {
     pub revision: u64,
     /// What sets it apart: `locked`, `no-preauth`, `not-a-service` …; without any, all is as by default.
     pub attributes: Vec<String>,
+    /// What it is to the realm's services, sorted.
+    pub roles: Vec<RoleName>,
     /// From then on it gets no tickets.
     pub expires: Option<Time>,
     /// From then on it has to change its password.
@@ -109,8 +112,8 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// A line of an import file: a JSON object with `name`, exactly one of `password`, `random-key` (`true`) and `keys`, and
-/// whatever [`Settings`] has.
+/// A line of an import file: a JSON object with `name`, exactly one of `password`, `random-key` (`true`) and `keys`, perhaps
+/// `roles`, and whatever [`Settings`] has.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ImportRecord {
@@ -119,6 +122,8 @@ pub struct ImportRecord {
     random_key: Option<bool>,
     keys: Option<Vec<GivenKey>>,
     enctypes: Option<Vec<String>>,
+    #[serde(default)]
+    roles: Vec<RoleName>,
     // Takes what is left, and refuses what it does not know.
     #[serde(flatten)]
     settings: serde_json::Map<String, serde_json::Value>,
@@ -177,6 +182,7 @@ impl ImportRecord {
             keys,
             enctypes: record.enctypes,
             settings,
+            roles: record.roles,
         })
     }
 }
@@ -227,12 +233,13 @@ mod tests {
     #[test]
     fn a_line_of_an_import_file_is_a_principal() {
         let principal = ImportRecord::parse(
-            r#"{"name": "alice", "password": "secret", "expires": "never", "preauth": false, "enctypes": ["aes256-cts"]}"#,
+            r#"{"name": "alice", "password": "secret", "roles": ["staff"], "expires": "never", "preauth": false, "enctypes": ["aes256-cts"]}"#,
         )
         .unwrap();
         assert_eq!(principal.name, "alice");
         assert_eq!(principal.keys, NewKeys::Password(Password::new("secret".into())));
         assert_eq!(principal.enctypes, Some(vec!["aes256-cts".into()]));
+        assert_eq!(principal.roles, [RoleName::new("staff").unwrap()]);
         assert_eq!(
             principal.settings,
             Settings {
@@ -264,6 +271,10 @@ mod tests {
                 "expected one of \"password\"",
             ),
             (r#"{"name":"a","keys":[],"enctypes":[]}"#, "\"enctypes\" goes with"),
+            (
+                r#"{"name":"a","password":"x","roles":["Staff"]}"#,
+                "a name here is 1 to 64 of a-z",
+            ),
             (r#"{"name":"a","password":"x","colour":1}"#, "unknown field `colour`"),
             (
                 r#"{"name":"a","password":"x","expires":"soon"}"#,
@@ -311,6 +322,7 @@ mod tests {
             id: "00".into(),
             revision: 7,
             attributes: vec!["locked".into()],
+            roles: vec!["staff".parse().unwrap()],
             expires: Some(Time(KerberosTime(0))),
             password_expires: None,
             max_life: Some(Span(Duration::from_secs(3600))),

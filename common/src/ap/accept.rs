@@ -8,8 +8,9 @@ use super::replay::{ReplayCache, ReplayError};
 use super::request::ApRequest;
 use super::service_keys::{ServiceKey, ServiceKeys};
 use super::ticket::{OpenTicket, open_ticket};
+use super::vouched::Vouched;
 use crate::credential::Credential;
-use crate::crypto::KeyUsage;
+use crate::crypto::{Key, KeyUsage};
 use crate::flags::{ApOptions, TicketFlags};
 use crate::name::Principal;
 use crate::time::KerberosTime;
@@ -145,8 +146,8 @@ impl Acceptor {
         if request.options().contains(ApOptions::USE_SESSION_KEY) {
             return Err(ApError::NoTgt);
         }
-        let (service, ticket) = self.open(request, keys)?;
-        self.check(request, service, ticket, replays, from, now)
+        let opened = self.open(request, keys)?;
+        self.check(request, opened, replays, from, now)
     }
 
     /// RFC 4120 §3.7, user-to-user: an AP-REQ under the session key of the service's own TGT, which the client got from it
@@ -174,15 +175,16 @@ impl Acceptor {
             });
         }
         let ticket = open_ticket(request.ticket(), &tgt.key)?;
-        self.check(&request, tgt.client.clone(), ticket, replays, from, now)
+        let opened = OpenedWith {
+            service: tgt.client.clone(),
+            ticket,
+            key: &tgt.key,
+        };
+        self.check(&request, opened, replays, from, now)
     }
 
     // Finds the key that opens the ticket, and whose it is.
-    fn open(
-        &self,
-        request: &ApRequest,
-        keys: &(impl ServiceKeys + ?Sized),
-    ) -> Result<(Principal, OpenTicket), ApError> {
+    fn open<'k>(&self, request: &ApRequest, keys: &'k (impl ServiceKeys + ?Sized)) -> Result<OpenedWith<'k>, ApError> {
         let named = request.service();
         let not_us = || ApError::NotUs {
             service: named.clone(),
@@ -211,12 +213,12 @@ impl Acceptor {
     fn check(
         &self,
         request: &ApRequest,
-        service: Principal,
-        ticket: OpenTicket,
+        opened: OpenedWith<'_>,
         replays: &(impl ReplayCache + ?Sized),
         from: Option<IpAddr>,
         now: KerberosTime,
     ) -> Result<Accepted, ApError> {
+        let OpenedWith { service, ticket, key } = opened;
         let usage = KeyUsage::AP_REQ_AUTHENTICATOR;
         let authenticator = open_authenticator(request.authenticator(), ticket.session_key(), usage)?;
         authenticator.check_client(&ticket)?;
@@ -229,7 +231,16 @@ impl Acceptor {
         self.check_transited(&ticket, &service)?;
         // Last, so that only what would be accepted takes room in the cache.
         match replays.claim(request.replay_tag(), now) {
-            Ok(()) => Ok(Accepted::new(service, request.options(), ticket, authenticator)),
+            Ok(()) => {
+                let vouched = Vouched::read(ticket.authorization_data(), key);
+                Ok(Accepted::new(
+                    service,
+                    request.options(),
+                    ticket,
+                    authenticator,
+                    vouched,
+                ))
+            }
             Err(ReplayError::Seen) => Err(ApError::Replay {
                 client: ticket.client().clone(),
             }),
@@ -251,7 +262,14 @@ impl Acceptor {
     }
 }
 
-fn open_with(request: &ApRequest, keys: Vec<ServiceKey<'_>>) -> Result<(Principal, OpenTicket), ApError> {
+/// A ticket, and whose key opened it.
+struct OpenedWith<'k> {
+    service: Principal,
+    ticket: OpenTicket,
+    key: &'k Key,
+}
+
+fn open_with<'k>(request: &ApRequest, keys: Vec<ServiceKey<'k>>) -> Result<OpenedWith<'k>, ApError> {
     let wanted = KeyWanted {
         service: request.service().clone(),
         kvno: request.kvno(),
@@ -268,7 +286,13 @@ fn open_with(request: &ApRequest, keys: Vec<ServiceKey<'_>>) -> Result<(Principa
     for ServiceKey { service, key, .. } in fitting {
         match open_ticket(request.ticket(), key) {
             Err(ApError::TicketIntegrity(_)) => {}
-            other => return other.map(|ticket| (service.clone(), ticket)),
+            other => {
+                return other.map(|ticket| OpenedWith {
+                    service: service.clone(),
+                    ticket,
+                    key,
+                });
+            }
         }
     }
     Err(ApError::TicketIntegrity(wanted))

@@ -4,6 +4,7 @@ use super::agreement::{Agreement, Answer, Role};
 use super::authenticator::OpenAuthenticator;
 use super::message_error::MessageError;
 use super::ticket::OpenTicket;
+use super::vouched::Vouched;
 use crate::Random;
 use crate::crypto::{Key, KeyUsage};
 use crate::flags::{ApOptions, TicketFlags};
@@ -20,6 +21,7 @@ pub struct Accepted {
     options: ApOptions,
     ticket: OpenTicket,
     authenticator: OpenAuthenticator,
+    vouched: Vouched,
 }
 
 impl Accepted {
@@ -28,12 +30,14 @@ impl Accepted {
         options: ApOptions,
         ticket: OpenTicket,
         authenticator: OpenAuthenticator,
+        vouched: Vouched,
     ) -> Self {
         Self {
             service,
             options,
             ticket,
             authenticator,
+            vouched,
         }
     }
 
@@ -53,6 +57,13 @@ impl Accepted {
     #[must_use]
     pub const fn ticket(&self) -> &OpenTicket {
         &self.ticket
+    }
+
+    /// What the KDC vouches for beside the client's name: its roles and immutable id, and how it was authenticated. A service
+    /// logs [`Vouched::problem`], if there is one.
+    #[must_use]
+    pub const fn vouched(&self) -> &Vouched {
+        &self.vouched
     }
 
     /// The ticket's flags.

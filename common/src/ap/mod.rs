@@ -5,6 +5,7 @@
 //!   peer a code; [`Accepted::reply`] makes the AP-REP.
 //! - A client: [`Initiator`] makes the AP-REQ, [`Initiated::verify_reply`] reads the AP-REP.
 //! - Both then have an [`Agreement`], and from it a [`Channel`] for KRB-PRIV and KRB-SAFE. [`krb_cred`] hands tickets on.
+//! - What else a KDC vouches for in a ticket, roles above all, is [`Vouched`].
 //! - A KDC, whose rules for an AP-REQ are others, takes the pieces: [`ApRequest`], [`open_ticket`],
 //!   [`open_authenticator`].
 
@@ -25,6 +26,7 @@ mod request;
 mod sequence;
 mod service_keys;
 mod ticket;
+pub mod vouched;
 
 pub use accept::{Acceptor, TransitedPolicy};
 pub use accepted::Accepted;
@@ -41,6 +43,7 @@ pub use request::ApRequest;
 pub use sequence::{SequenceError, SequenceNumber, SequenceWindow};
 pub use service_keys::{ServiceKey, ServiceKeys};
 pub use ticket::{OpenTicket, open_ticket};
+pub use vouched::{CammacError, Vouched};
 
 #[cfg(test)]
 pub(crate) mod tests;

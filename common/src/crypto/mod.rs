@@ -203,6 +203,8 @@ impl KeyUsage {
     pub const ENC_CHALLENGE_KDC: Self = Self(55);
     /// The checksum of the AS-REQ in enc-pa-rep (RFC 6806 §11).
     pub const AS_REQ: Self = Self(56);
+    /// The MACs of a CAMMAC (RFC 7751 §6).
+    pub const CAMMAC: Self = Self(64);
 }
 
 /// Why an operation failed. Nothing of a key or a plaintext is in it.

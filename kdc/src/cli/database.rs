@@ -4,12 +4,13 @@ use std::io::{self, BufWriter, Write as _};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::store::{self, Extract, Location, Verified};
+use crate::store::{self, About, Extract, Location, Verified};
 
 /// Reads all of it, and says what is wrong.
 pub(super) fn verify(location: &Location) -> Result<(), String> {
     let Verified {
         principals,
+        access,
         keys,
         masters,
         sequence,
@@ -22,7 +23,10 @@ pub(super) fn verify(location: &Location) -> Result<(), String> {
     for problem in &problems {
         eprintln!("error: {problem}");
     }
-    let what = format!("{principals} principals, {keys} keys, up to change {sequence}");
+    let what = format!(
+        "{principals} principals{}, {keys} keys, up to change {sequence}",
+        with_access(access)
+    );
     for (master, keys) in masters {
         println!("master key {master} seals {keys} keys");
     }
@@ -50,9 +54,11 @@ pub(super) fn dump(location: &Location, until: Option<u64>, file: &Path) -> Resu
 pub(super) fn log(location: &Location) -> Result<(), String> {
     let mut out = BufWriter::new(io::stdout().lock());
     let read = store::history(location, |event| {
-        let name = event
-            .name
-            .map_or_else(|| "(unknown)".to_owned(), |name| name.to_string());
+        let name = match event.about {
+            About::Principal(Some(name)) => name.to_string(),
+            About::Principal(None) => "(unknown)".to_owned(),
+            About::Access(key) => key.to_string(),
+        };
         let (what, who) = (event.what.word(), event.who);
         match writeln!(out, "{}\t{}\t{who}\t{what}\t{name}", event.sequence, event.when) {
             Ok(()) => ControlFlow::Continue(()),
@@ -88,5 +94,18 @@ pub(super) fn rebuild(location: &Location) -> Result<(), String> {
 }
 
 fn described(extract: &Extract) -> String {
-    format!("{} principals, up to change {},", extract.principals, extract.sequence)
+    let access = with_access(extract.access);
+    format!(
+        "{} principals{access}, up to change {},",
+        extract.principals, extract.sequence
+    )
+}
+
+/// Roles and rules, if there are any, after the principals.
+fn with_access(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => " and 1 role or rule".to_owned(),
+        many => format!(" and {many} roles and rules"),
+    }
 }

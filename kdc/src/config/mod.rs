@@ -2,6 +2,7 @@
 //!
 //! Every key is described where an operator reads of it: in the annotated `realm.toml` at the top of the repository.
 
+mod access;
 mod reader;
 
 use core::fmt;
@@ -17,8 +18,11 @@ use tessera_common::crypto::EncType;
 use tessera_common::duration;
 use tessera_common::name::Realm;
 
+use crate::clock;
+use crate::realm::access::DefaultAccess;
 use crate::realm::settings::RealmSettings;
 use crate::store::{Location, Options, Report};
+pub use access::AccessConfig;
 pub use reader::Problem;
 use reader::{Document, Fault, Placed, Table};
 
@@ -50,6 +54,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// `[keys] enctypes`: what new keys are made for, best first; at least one, none twice.
     pub enctypes: Vec<EncType>,
+    /// `[roles]` and `[rules]`.
+    pub access: AccessConfig,
     /// What an operator should know although the file is in force.
     pub warnings: Vec<String>,
 }
@@ -63,6 +69,8 @@ pub struct RealmConfig {
     pub state: PathBuf,
     /// `hide-unknown-principals`; false by default.
     pub hide_unknown_principals: bool,
+    /// `default-access`; `"allow"` by default.
+    pub default_access: DefaultAccess,
 }
 
 /// `[listen]`. An empty list is a listener that is off.
@@ -178,6 +186,9 @@ impl Config {
             require_fast: self.authentication.require_fast,
             unarmored_encrypted_timestamp: self.authentication.unarmored_encrypted_timestamp,
             max_udp_reply: self.listen.max_udp_reply,
+            default_access: self.realm.default_access,
+            access: self.access.declared().clone(),
+            local_time: clock::LOCAL_TIME,
         }
     }
 
@@ -229,6 +240,7 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
     let authentication = read_authentication(root.table("authentication"));
     let store = read_store(root.table("store"));
     let enctypes = read_keys(root.table("keys"));
+    let access = AccessConfig::read(root.table("roles"), root.table("rules"));
     root.finish();
     Some(Config {
         file: file.to_owned(),
@@ -238,6 +250,7 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
         authentication,
         store,
         enctypes,
+        access,
         warnings: Vec::new(),
     })
 }
@@ -252,6 +265,13 @@ fn read_realm(file: &Path, mut table: Table<'_, '_>) -> Option<RealmConfig> {
         path => Ok(file.parent().unwrap_or(Path::new("")).join(path)),
     });
     let hide = table.value("hide-unknown-principals", "true or false", reader::boolean);
+    let default_access = table.value("default-access", "\"allow\" or \"deny\"", |v| {
+        match reader::string(v)? {
+            "allow" => Ok(DefaultAccess::Allow),
+            "deny" => Ok(DefaultAccess::Deny),
+            other => Err(Fault::new(format!("{other:?} is neither"))),
+        }
+    });
     if missing.0 {
         table.missing("name", NAME);
     }
@@ -263,6 +283,7 @@ fn read_realm(file: &Path, mut table: Table<'_, '_>) -> Option<RealmConfig> {
         name: name?.value,
         state: state?.value,
         hide_unknown_principals: hide.is_some_and(|hide| hide.value),
+        default_access: default_access.map_or(DefaultAccess::Allow, |access| access.value),
     })
 }
 
@@ -467,7 +488,7 @@ mod tests {
             ("[listen\n", "4:8: not TOML: unclosed table, expected `]`"),
             (
                 "colour = 1\n",
-                "4:1: realm.colour: unknown key; known here: name, state, hide-unknown-principals",
+                "4:1: realm.colour: unknown key; known here: name, state, hide-unknown-principals, default-access",
             ),
             (
                 "hide-unknown-principal = true\n",
@@ -480,7 +501,7 @@ mod tests {
             ("[ticket]\n", "4:2: ticket: unknown table; did you mean tickets?"),
             (
                 "[radius]\n",
-                "4:2: radius: unknown table; known here: realm, listen, tickets, authentication, store, keys",
+                "4:2: radius: unknown table; known here: realm, listen, tickets, authentication, store, keys, roles, rules",
             ),
             ("[[tickets]]\n", "4:3: tickets: expected a table, as in [tickets]"),
             (

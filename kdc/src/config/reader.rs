@@ -75,15 +75,20 @@ impl<'t> Document<'t> {
     }
 
     pub(super) fn note(&self, key: &str, at: Range<usize>, what: String) {
+        let problem = self.problem(key, at, what);
+        self.problems.borrow_mut().push(problem);
+    }
+
+    fn problem(&self, key: &str, at: Range<usize>, what: String) -> Problem {
         let before = self.text.get(..at.start).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        self.problems.borrow_mut().push(Problem {
+        Problem {
             file: self.file.to_owned(),
             line: before.matches('\n').count() + 1,
             column: before.get(line_start..).map_or(1, |line| line.chars().count() + 1),
             key: key.to_owned(),
             what,
-        });
+        }
     }
 
     /// Everything wrong with the file, in its order.
@@ -134,6 +139,34 @@ impl<'d, 't> Table<'d, 't> {
         }
     }
 
+    /// The tables in this table, each under a name that the operator chose.
+    pub(super) fn tables(self) -> Vec<(Placed<String>, Self)> {
+        let mut tables = Vec::new();
+        for (key, value) in self.entries {
+            let (name, at) = (key.get_ref().to_string(), key.span());
+            let path = format!("{}.{name}", self.path);
+            match value.into_inner() {
+                DeValue::Table(entries) => tables.push((
+                    Placed {
+                        value: name,
+                        at: at.clone(),
+                    },
+                    Table {
+                        document: self.document,
+                        path,
+                        at,
+                        entries,
+                        known: Vec::new(),
+                    },
+                )),
+                _ => self
+                    .document
+                    .note(&path, at, format!("expected a table, as in [{path}]")),
+            }
+        }
+        tables
+    }
+
     /// The value under `key`, as `read` makes it; `None` when it is absent or wrong. `expected` is what a reader of the
     /// message should write.
     pub(super) fn value<T>(
@@ -163,6 +196,40 @@ impl<'d, 't> Table<'d, 't> {
         read: impl Fn(&str) -> Result<T, Fault>,
     ) -> Option<Placed<Vec<Placed<T>>>> {
         let (_, found) = self.take(key)?;
+        self.elements(key, &found, expected, read)
+    }
+
+    /// As [`Table::list`], where one element may stand without a list around it.
+    pub(super) fn one_or_list<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        read: impl Fn(&str) -> Result<T, Fault>,
+    ) -> Option<Placed<Vec<Placed<T>>>> {
+        let (_, found) = self.take(key)?;
+        let at = found.span();
+        let Some(text) = found.get_ref().as_str() else {
+            return self.elements(key, &found, expected, read);
+        };
+        match read(text) {
+            Ok(value) => Some(Placed {
+                value: vec![Placed { value, at: at.clone() }],
+                at,
+            }),
+            Err(fault) => {
+                self.wrong(key, at, format!("{fault}expected {expected}"));
+                None
+            }
+        }
+    }
+
+    fn elements<T>(
+        &self,
+        key: &str,
+        found: &Spanned<DeValue<'_>>,
+        expected: &str,
+        read: impl Fn(&str) -> Result<T, Fault>,
+    ) -> Option<Placed<Vec<Placed<T>>>> {
         let at = found.span();
         let path = self.name_of(key);
         let DeValue::Array(elements) = found.get_ref() else {
@@ -186,6 +253,21 @@ impl<'d, 't> Table<'d, 't> {
             }
         }
         (list.len() == elements.len()).then_some(Placed { value: list, at })
+    }
+
+    /// A problem at this place, of which it is not known yet whether it is one.
+    pub(super) fn place(&self, key: &str, at: Range<usize>) -> Problem {
+        self.document.problem(&self.name_of(key), at, String::new())
+    }
+
+    /// As [`Table::place`], of the table itself.
+    pub(super) fn own_place(&self) -> Problem {
+        self.document.problem(&self.path, self.at.clone(), String::new())
+    }
+
+    /// Notes a fault with the table itself.
+    pub(super) fn wrong_itself(&self, what: String) {
+        self.document.note(&self.path, self.at.clone(), what);
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
@@ -213,6 +295,7 @@ impl<'d, 't> Table<'d, 't> {
             let kind = if self.path.is_empty() { "table" } else { "key" };
             let what = match nearest(name, &self.known) {
                 Some(near) => format!("unknown {kind}; did you mean {near}?"),
+                None if self.known.is_empty() => format!("unknown {kind}; this table has none"),
                 None => format!("unknown {kind}; known here: {}", self.known.join(", ")),
             };
             self.document.note(&self.name_of(name), key.span(), what);

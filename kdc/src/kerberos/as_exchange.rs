@@ -1,6 +1,7 @@
 //! The authentication service (RFC 4120 §3.1): from a name and a proof to an initial ticket.
 
 use tessera_common::Random;
+use tessera_common::ap::vouched;
 use tessera_common::crypto::{EncType, Key, KeyUsage};
 use tessera_common::error_code::ErrorCode;
 use tessera_common::flags::{KdcOptions, TicketFlags};
@@ -16,9 +17,10 @@ use super::mechanism::{AsContext, Sent, Step};
 use super::refusal::Refusal;
 use super::request::{AskedName, KdcRequest};
 use super::{Exchange, binding, lookup, options, times};
+use crate::realm::access::AccessPolicy;
 use crate::realm::accounting::{Event, Issued, Result as EventResult};
 use crate::realm::authentication::{Admitted, Authenticated, Disclosure, Verdict, admit};
-use crate::realm::authorization::{Grant, Path, authorize_ticket};
+use crate::realm::authorization::{Asked, Grant, Path, authorize_ticket};
 use crate::realm::denied::Denied;
 use crate::realm::principal::{Attributes, PrincipalRecord, StoredKey};
 use crate::realm::settings::RealmSettings;
@@ -129,7 +131,13 @@ impl<'a> AsExchange<'a> {
         let &Exchange { settings, view, .. } = self.exchange;
         let now = self.exchange.request.now.time;
         let client = proved.client.record();
-        let grant = entitlement(settings, &proved.client, service, now)?;
+        let grant = entitlement(
+            self.exchange.policy(),
+            &proved.client,
+            service,
+            &self.exchange.asked(Path::Initial),
+        )?;
+        event.rule = grant.rule.map(|rule| rule.name().clone());
         let times = times::new_ticket(&self.request.body, &grant, None, now, settings.clock_skew)?;
         let session_etype = issue::session_etype(self.request.etypes(), service)?;
         let sealing = issue::sealing_key(view, service)?;
@@ -219,7 +227,7 @@ impl<'a> AsExchange<'a> {
         client: &Authenticated,
         cname: PrincipalName,
         key: EncryptionKey,
-        grant: &Grant,
+        grant: &Grant<'_>,
     ) -> EncTicketPart {
         let now = self.exchange.request.now.time;
         let given = |option, flag| TicketFlags::empty().set(flag, self.request.asks(option));
@@ -276,16 +284,16 @@ pub(super) fn demands_proof(service: &PrincipalRecord) -> bool {
 
 /// What a client may have that has proved who it is, or did not have to. Only now is the password's age told: so that it tells
 /// nothing to who does not know the password.
-pub(super) fn entitlement(
-    settings: &RealmSettings,
+pub(super) fn entitlement<'p>(
+    policy: AccessPolicy<'p>,
     client: &Authenticated,
     service: &PrincipalRecord,
-    now: KerberosTime,
-) -> Result<Grant, Denied> {
+    asked: &Asked,
+) -> Result<Grant<'p>, Denied> {
     if !service.name.is(&["kadmin", "changepw"]) {
-        client.password_is_current(now)?;
+        client.password_is_current(asked.now)?;
     }
-    authorize_ticket(settings, client, service, Path::Initial, now)
+    authorize_ticket(policy, client, service, asked)
 }
 
 fn salt(client: &PrincipalRecord, key: &StoredKey, settings: &RealmSettings) -> Vec<u8> {
@@ -309,7 +317,7 @@ fn authenticate<'a>(
         Sent::Proof(mechanism, pa) => (mechanism, pa),
         Sent::Unfit(_) | Sent::Nothing => {
             let concluded = admitted.conclude(Verdict::Absent);
-            let client = concluded.map_err(|denied| match (denied, sent) {
+            let client = concluded.map_err(|denied| match (&denied, sent) {
                 (Denied::ProofMissing, Sent::Unfit(reason)) => {
                     conversation.again(Refusal::new(ErrorCode::KDC_ERR_PREAUTH_REQUIRED, reason), random)
                 }
@@ -359,7 +367,7 @@ fn authenticate<'a>(
     }
 }
 
-/// Binds the ticket to the client; with MACs by the realm's key and by the one that it is sealed with, unless that is the
+/// Binds the ticket to the client; a service's ticket with the client's roles as they are now, and with MACs by the realm's key and by the one that it is sealed with, unless that is the
 /// realm's.
 pub(super) fn bind_to(
     exchange: &Exchange<'_>,
@@ -370,14 +378,17 @@ pub(super) fn bind_to(
 ) -> Result<(), Refusal> {
     let realm = &exchange.settings.name;
     if service.name.tgs_realm() == Some(realm.as_str()) {
-        binding::bind(part, client.id, None);
+        binding::bind(part, binding::Bound::to(client.id), None);
         return Ok(());
     }
     let krbtgt = lookup::krbtgt(exchange.view, realm)?;
     let SealingKey { key, kvno } = issue::sealing_key(exchange.view, krbtgt)?;
     binding::bind(
         part,
-        client.id,
+        binding::Bound {
+            id: client.id,
+            roles: vouched::roles_element(exchange.policy().declared(&client.roles)),
+        },
         Some(&binding::VerifierKeys {
             realm: binding::RealmKey {
                 key,

@@ -3,8 +3,13 @@
 //! The principal's immutable id travels in the ticket, inside IF-RELEVANT(CAMMAC) (RFC 7751). A TGT is sealed with the
 //! realm's own key and needs no more. A service, though, holds the key of its own tickets, and could bring one back
 //! rewritten; in such a ticket the CAMMAC carries a kdc-verifier, a MAC by the realm's key. It carries a svc-verifier, too:
-//! MIT's library refuses a ticket with a CAMMAC that has none.
+//! the service sees by it that the realm vouches for what is in there ([`vouched`] has the format), and MIT's library
+//! refuses a ticket with a CAMMAC that has none.
+//!
+//! A service's ticket carries the client's roles beside the id. They are looked up anew for every ticket: nothing that a
+//! ticket says of roles is ever read here.
 
+use tessera_common::ap::vouched::{self, svc_verifier};
 use tessera_common::crypto::{Key, KeyUsage};
 use tessera_common::wire::{
     self, AuthorizationData, AuthorizationDataElement, Cammac, Checksum, EncTicketPart, Kvno, Octets, VerifierMac,
@@ -14,14 +19,6 @@ use zeroize::Zeroizing;
 
 use super::authorization_data::if_relevant;
 use crate::realm::principal::PrincipalId;
-
-/// The authorization data type of a principal's id, for local use (RFC 4120 §5.2.6: negative): "TESS", negated. Its data is
-/// a version octet, 1, and the id's 16 octets.
-const AD_PRINCIPAL_ID: i32 = -0x5445_5353;
-const VERSION: u8 = 1;
-
-/// `KEY_USAGE_CAMMAC` (RFC 7751 §6).
-const CAMMAC_USAGE: KeyUsage = KeyUsage(64);
 
 /// What a ticket says about whom it was issued to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,21 +44,29 @@ pub(super) struct VerifierKeys<'a> {
     pub(super) service: &'a Key,
 }
 
-/// Adds the binding to a ticket that is about to be sealed, in place of any that it has.
-pub(super) fn bind(part: &mut EncTicketPart, id: PrincipalId, keys: Option<&VerifierKeys<'_>>) {
-    let ad_data = core::iter::once(VERSION).chain(id.0).collect();
-    let elements = vec![AuthorizationDataElement {
-        ad_type: AD_PRINCIPAL_ID,
-        ad_data: Octets(ad_data),
-    }];
-    let others = part.authorization_data.take().map(without_bindings).unwrap_or_default();
-    // RFC 7751 §3: over the elements alone. The key is the ticket's; it needs no name.
-    let svc_verifier = keys.map(|VerifierKeys { service, .. }| VerifierMac {
-        identifier: None,
-        kvno: None,
-        enctype: None,
-        mac: mac(service, &wire::encode(&elements)),
-    });
+/// What a ticket is to say.
+pub(super) struct Bound {
+    /// To whom it is issued.
+    pub(super) id: PrincipalId,
+    /// That principal's roles, if they are to be said and there are any.
+    pub(super) roles: Option<AuthorizationDataElement>,
+}
+
+impl Bound {
+    /// Issued to this principal, and no more.
+    pub(super) const fn to(id: PrincipalId) -> Self {
+        Self { id, roles: None }
+    }
+}
+
+/// Adds the binding to a ticket that is about to be sealed, in place of any that it has, and of every other CAMMAC: a service
+/// takes only one, and one that came with the header ticket has no MAC by the new ticket's key.
+pub(super) fn bind(part: &mut EncTicketPart, bound: Bound, keys: Option<&VerifierKeys<'_>>) {
+    let mut elements = vec![vouched::principal_id_element(&bound.id.0)];
+    elements.extend(bound.roles);
+    let others = part.authorization_data.take().map(without_cammacs).unwrap_or_default();
+    // RFC 7751 §3: over the elements alone.
+    let svc_verifier = keys.map(|VerifierKeys { service, .. }| svc_verifier(service, &elements));
     part.authorization_data = Some(elements);
     let kdc_verifier = keys.map(|VerifierKeys { realm, .. }| VerifierMac {
         identifier: None,
@@ -99,8 +104,13 @@ pub(super) fn read<'k>(part: &EncTicketPart, realm_key: Option<&dyn Fn(u32, i32)
                 .and_then(|(kvno, etype)| realm_key(kvno.0, etype));
             key.is_some_and(|key| {
                 let covered = covered(part, &cammac.elements);
-                key.verify_checksum(CAMMAC_USAGE, verifier.mac.cksumtype, &covered, &verifier.mac.checksum)
-                    .is_ok()
+                key.verify_checksum(
+                    KeyUsage::CAMMAC,
+                    verifier.mac.cksumtype,
+                    &covered,
+                    &verifier.mac.checksum,
+                )
+                .is_ok()
             })
         });
         if !verified {
@@ -117,7 +127,7 @@ pub(super) fn read<'k>(part: &EncTicketPart, realm_key: Option<&dyn Fn(u32, i32)
 fn mac(key: &Key, covered: &[u8]) -> Checksum {
     Checksum {
         cksumtype: key.etype().checksum_type(),
-        checksum: Octets(key.checksum(CAMMAC_USAGE, covered)),
+        checksum: Octets(key.checksum(KeyUsage::CAMMAC, covered)),
     }
 }
 
@@ -129,10 +139,27 @@ fn covered(part: &EncTicketPart, elements: &AuthorizationData) -> Zeroizing<Vec<
     Zeroizing::new(wire::encode(&covered))
 }
 
-fn without_bindings(data: AuthorizationData) -> AuthorizationData {
-    data.into_iter()
-        .filter(|element| cammac_of(element).is_none())
-        .collect()
+fn without_cammacs(data: AuthorizationData) -> AuthorizationData {
+    let is_cammac = |element: &AuthorizationDataElement| element.ad_type == ad_type::CAMMAC;
+    let mut others = AuthorizationData::new();
+    for element in data {
+        if is_cammac(&element) {
+            continue;
+        }
+        let nested = (element.ad_type == ad_type::IF_RELEVANT)
+            .then(|| wire::decode::<AuthorizationData>(&element.ad_data).ok())
+            .flatten();
+        match nested {
+            Some(mut nested) if nested.iter().any(is_cammac) => {
+                nested.retain(|element| !is_cammac(element));
+                if !nested.is_empty() {
+                    others.push(if_relevant(&nested));
+                }
+            }
+            _ => others.push(element),
+        }
+    }
+    others
 }
 
 // The CAMMAC with a principal id in an IF-RELEVANT, if this is one.
@@ -151,8 +178,5 @@ fn cammac_of(element: &AuthorizationDataElement) -> Option<Cammac> {
 }
 
 fn principal_id(element: &AuthorizationDataElement) -> Option<PrincipalId> {
-    match element.ad_data.split_first()? {
-        (&VERSION, id) if element.ad_type == AD_PRINCIPAL_ID => id.try_into().ok().map(PrincipalId),
-        _ => None,
-    }
+    vouched::principal_id(element).map(PrincipalId)
 }

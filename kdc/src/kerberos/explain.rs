@@ -1,20 +1,21 @@
 //! What a login would lead to, told without logging in: the rules of the exchanges, asked one by one.
 
+use core::net::IpAddr;
 use std::sync::Arc;
 
 use tessera_common::time::KerberosTime;
 
 use super::as_exchange::{demands_proof, entitlement};
 use super::mechanism::{self, Audience};
+use crate::realm::access::{AccessPolicy, Looked, Question};
 use crate::realm::authentication::{Channel, Disclosure, Factors, Verdict, admit, channel_suffices, readmit};
-use crate::realm::authorization::{Grant, Path, authorize_ticket};
+use crate::realm::authorization::{Asked, Grant, Path, authorize_ticket};
 use crate::realm::denied::Denied;
 use crate::realm::principal::PrincipalRecord;
-use crate::realm::settings::RealmSettings;
 
 /// What a client would be offered and given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explained {
+pub struct Explained<'p> {
     /// Whether its account is good.
     pub account: Result<(), Denied>,
     /// Whether it has to prove who it is.
@@ -24,19 +25,34 @@ pub struct Explained {
     /// Those that it may use through FAST armor.
     pub armored: Result<Vec<&'static str>, Denied>,
     /// What it gets from the AS.
-    pub by_login: Result<Grant, Denied>,
+    pub by_login: Result<Grant<'p>, Denied>,
     /// What it gets from the TGS, for a ticket that came of a proof.
-    pub by_ticket: Result<Grant, Denied>,
+    pub by_ticket: Result<Grant<'p>, Denied>,
+    /// Every rule that is about the service, as it was looked at: realm.toml's by name, then the database's.
+    pub rules: Vec<Looked<'p>>,
+    /// Whether `default-access` counts where no rule that allows is about the service: not for what nobody may be locked out
+    /// of.
+    pub default_counts: bool,
 }
 
-/// Explains what would come of `client` asking for a ticket to `service` now.
+/// Explains what would come of `client` asking for a ticket to `service`, from there and then.
 #[must_use]
-pub fn explain(
-    settings: &RealmSettings,
+pub fn explain<'p>(
+    policy: AccessPolicy<'p>,
     client: &Arc<PrincipalRecord>,
     service: &PrincipalRecord,
+    from: IpAddr,
     now: KerberosTime,
-) -> Explained {
+) -> Explained<'p> {
+    let settings = policy.settings;
+    let asked = |path| Asked { path, from, now };
+    let question = Question {
+        roles: &client.roles,
+        service,
+        from,
+        now,
+        keeps_ticket: false,
+    };
     let offered = |channel| {
         channel_suffices(settings, Some(client), channel)?;
         let audience = Audience {
@@ -64,13 +80,15 @@ pub fn explain(
         open: offered(Channel::Open),
         armored: offered(Channel::Armored),
         by_login: attempt(best)
-            .and_then(|client| entitlement(settings, &client, service, now))
+            .and_then(|client| entitlement(policy, &client, service, &asked(Path::Initial)))
             // The flag is the TGS's to set, as with MIT.
             .map(|grant| Grant {
                 ok_as_delegate: false,
                 ..grant
             }),
         by_ticket: readmit(client, now)
-            .and_then(|client| authorize_ticket(settings, &client, service, Path::Tgt { pre_authenticated }, now)),
+            .and_then(|client| authorize_ticket(policy, &client, service, &asked(Path::Tgt { pre_authenticated }))),
+        rules: policy.look(&question).collect(),
+        default_counts: !policy.is_protected(&question),
     }
 }

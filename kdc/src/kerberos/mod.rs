@@ -26,7 +26,9 @@ use tessera_common::error_code::ErrorCode;
 use tessera_common::time::Timestamp;
 use tessera_common::wire;
 
+use crate::realm::access::AccessPolicy;
 use crate::realm::accounting::{Event, Kind, Origin, Result as EventResult, Transport};
+use crate::realm::authorization::{Asked, Path};
 use crate::realm::settings::RealmSettings;
 use crate::store::View;
 pub use explain::{Explained, explain};
@@ -129,6 +131,7 @@ impl Kdc {
             Ok(reply) => (reply.into(), true),
             Err(refusal) => {
                 event.result = refusal.as_event();
+                event.rule = refusal.rule().cloned();
                 (
                     refusal.to_answer(&self.settings.name, request.now, random).into(),
                     refusal.is_remembered(),
@@ -178,6 +181,25 @@ struct Exchange<'a> {
     replays: &'a ReplayCache,
     view: &'a View,
     request: &'a Request<'a>,
+}
+
+impl<'a> Exchange<'a> {
+    /// What the realm goes by.
+    fn policy(&self) -> AccessPolicy<'a> {
+        AccessPolicy {
+            settings: self.settings,
+            database: self.view.access().declared(),
+        }
+    }
+
+    /// How the request asks for a ticket.
+    fn asked(&self, path: Path) -> Asked {
+        Asked {
+            path,
+            from: self.request.origin.peer.ip(),
+            now: self.request.now.time,
+        }
+    }
 }
 
 fn dropped(request: &Request<'_>, reason: &'static str) -> Outcome {

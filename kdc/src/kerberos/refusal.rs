@@ -9,6 +9,7 @@ use tessera_common::wire::{self, KerberosString, KrbError, MethodData, Microseco
 use super::fast::Armor;
 use crate::realm::accounting::Result as EventResult;
 use crate::realm::denied::Denied;
+use crate::realm::rules::RuleName;
 
 /// How many characters of a detail go into the log: a peer chooses some of them, and a request may be long.
 const MAX_DETAIL: usize = 256;
@@ -34,6 +35,7 @@ struct More {
     client: Option<(KerberosString, PrincipalName)>,
     service: Option<PrincipalName>,
     armor: Option<Armor>,
+    rule: Option<RuleName>,
 }
 
 impl Refusal {
@@ -115,6 +117,11 @@ impl Refusal {
         }
     }
 
+    /// The rule that refuses, if it is one.
+    pub(super) fn rule(&self) -> Option<&RuleName> {
+        self.more.rule.as_ref()
+    }
+
     pub(super) fn as_event(&self) -> EventResult {
         EventResult::Refused {
             code: self.code,
@@ -167,7 +174,7 @@ impl Refusal {
 
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
-        let (code, text) = match denied {
+        let (code, text) = match &denied {
             Denied::ClientUnknown => (ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN, ""),
             Denied::ClientExpired => (ErrorCode::KDC_ERR_NAME_EXP, ""),
             Denied::ClientLocked => (ErrorCode::KDC_ERR_CLIENT_REVOKED, "the client is locked"),
@@ -198,7 +205,20 @@ impl From<Denied> for Refusal {
                 "the service wants a client that was pre-authenticated",
             ),
             Denied::NotPostdateable => (ErrorCode::KDC_ERR_CANNOT_POSTDATE, ""),
+            // One text for all, whatever the rules are: they are nobody's business.
+            Denied::DeniedByRule(_) | Denied::NoRuleAllows(_) | Denied::DeniedByDefault => {
+                (ErrorCode::KDC_ERR_POLICY, "the realm's policy does not allow it")
+            }
         };
-        Self::new(code, denied.name()).text(text)
+        let mut refusal = Self::new(code, denied.name()).text(text);
+        match denied {
+            Denied::DeniedByRule(rule) => refusal.more.rule = Some(rule),
+            Denied::NoRuleAllows(closing) => {
+                let names: Vec<&str> = closing.iter().map(RuleName::as_str).collect();
+                return refusal.detail(format!("closed by {}", names.join(", ")));
+            }
+            _ => {}
+        }
+        refusal
     }
 }

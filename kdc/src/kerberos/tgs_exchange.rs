@@ -60,7 +60,7 @@ fn answer(
     let client = header_ticket::holder(exchange, &header.ticket, header.is_tgt)?;
     event.client_id = Some(client.id);
     let facts = Facts::gather(exchange, request, header, client)?;
-    let (part, sealing) = facts.check(random)?;
+    let (part, sealing) = facts.check(event, random)?;
     let (key, usage) = header.reply_key();
     let Strengthened { key, share } = fast::reply_key(armor, key, random);
     let reply_key = ReplyKey { key, kvno: None, usage };
@@ -135,6 +135,8 @@ impl<'a> Facts<'a> {
             Path::UserToUser { pre_authenticated }
         } else if header.is_tgt && !keeps_ticket {
             Path::Tgt { pre_authenticated }
+        } else if keeps_ticket {
+            Path::Kept { pre_authenticated }
         } else {
             Path::Again { pre_authenticated }
         };
@@ -151,8 +153,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The ticket and the key that seals it, if the rules allow it.
-    fn check(&self, random: &mut dyn Random) -> Result<(EncTicketPart, SealingKey<'_>), Refusal> {
-        let settings = self.exchange.settings;
+    fn check(&self, event: &mut Event, random: &mut dyn Random) -> Result<(EncTicketPart, SealingKey<'_>), Refusal> {
         let now = self.exchange.request.now.time;
         options::check_with_ticket(self.request.body.kdc_options, self.header.ticket.flags())?;
         if self.request.asks(KdcOptions::PROXY) && self.service.name.tgs_realm().is_some() {
@@ -160,7 +161,9 @@ impl<'a> Facts<'a> {
                 .text("a ticket-granting ticket can be forwarded, not proxied"));
         }
         let client = readmit(self.client, now)?;
-        let grant = authorize_ticket(settings, &client, self.service, self.path, now)?;
+        let asked = self.exchange.asked(self.path);
+        let grant = authorize_ticket(self.exchange.policy(), &client, self.service, &asked)?;
+        event.rule = grant.rule.map(|rule| rule.name().clone());
         let (session_etype, sealing) = self.keys()?;
         let times = self.times(&grant, now)?;
         let held = self.header.ticket.enc_part();
@@ -209,7 +212,7 @@ impl<'a> Facts<'a> {
         self.request.asks(KdcOptions::RENEW) || self.request.asks(KdcOptions::VALIDATE)
     }
 
-    fn times(&self, grant: &Grant, now: KerberosTime) -> Result<Times, Refusal> {
+    fn times(&self, grant: &Grant<'_>, now: KerberosTime) -> Result<Times, Refusal> {
         let held = &self.header.ticket;
         if self.request.asks(KdcOptions::VALIDATE) {
             let (start, end) = (held.starttime(), held.endtime());
@@ -221,7 +224,7 @@ impl<'a> Facts<'a> {
             });
         }
         if self.request.asks(KdcOptions::RENEW) {
-            return times::renewed(held.starttime(), held.endtime(), held.renew_till(), now);
+            return times::renewed(held.starttime(), held.endtime(), held.renew_till(), grant, now);
         }
         let bound = HeaderBound {
             end: held.endtime(),
@@ -236,7 +239,7 @@ impl<'a> Facts<'a> {
         )
     }
 
-    fn flags(&self, grant: &Grant) -> TicketFlags {
+    fn flags(&self, grant: &Grant<'_>) -> TicketFlags {
         let held = self.header.ticket.flags();
         if self.keeps_ticket() {
             return held.without(TicketFlags::INVALID);

@@ -10,6 +10,7 @@ use tessera_common::wire::KdcReqBody;
 use super::refusal::Refusal;
 use crate::realm::authorization::Grant;
 use crate::realm::denied::Denied;
+use crate::realm::rules::Rule;
 
 /// A ticket's times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub(super) struct HeaderBound {
 /// The times of a new ticket: what was asked for, within what is granted and what the header ticket has.
 pub(super) fn new_ticket(
     body: &KdcReqBody,
-    grant: &Grant,
+    grant: &Grant<'_>,
     header: Option<HeaderBound>,
     now: KerberosTime,
     skew: Duration,
@@ -60,13 +61,17 @@ pub(super) fn new_ticket(
     })
 }
 
-/// The times of a renewed ticket: the same length from now on, as far as it may be renewed.
+/// The times of a renewed ticket: the same length from now on, as far as it may be renewed. A rule that is about the renewal
+/// bounds what is still to come of the ticket, as it bounds a new one.
 pub(super) fn renewed(
     start: KerberosTime,
     end: KerberosTime,
     renew_till: Option<KerberosTime>,
+    grant: &Grant<'_>,
     now: KerberosTime,
 ) -> Result<Times, Refusal> {
+    let bound = grant.rule.and_then(Rule::max_life).map(|life| now.plus(life));
+    let renew_till = renew_till.map(|limit| bound.into_iter().fold(limit, KerberosTime::min));
     let limit = renew_till.unwrap_or(KerberosTime::MIN);
     if limit <= now {
         return Err(Refusal::new(ErrorCode::KRB_AP_ERR_TKT_EXPIRED, "renewable-life-over")
@@ -95,7 +100,7 @@ fn start(body: &KdcReqBody, now: KerberosTime, skew: Duration) -> Result<(Kerber
 
 fn renew_till(
     body: &KdcReqBody,
-    grant: &Grant,
+    grant: &Grant<'_>,
     header: Option<HeaderBound>,
     start: KerberosTime,
     end: KerberosTime,
@@ -131,13 +136,14 @@ mod tests {
     const SKEW: Duration = Duration::from_secs(300);
     const HOUR: i64 = 3600;
 
-    fn grant() -> Grant {
+    fn grant() -> Grant<'static> {
         Grant {
             life: Duration::from_secs(10 * 3600),
             renewable_life: Some(Duration::from_secs(7 * 86_400)),
             delegation: TicketFlags::empty(),
             postdateable: true,
             ok_as_delegate: false,
+            rule: None,
         }
     }
 
@@ -294,13 +300,16 @@ mod tests {
     #[test]
     fn renewal_keeps_the_length_up_to_renew_till() {
         let at = |offset: i64| KerberosTime(NOW.0 + offset);
-        let times = renewed(at(-HOUR), at(HOUR), Some(at(10 * HOUR)), NOW).unwrap();
+        let times = renewed(at(-HOUR), at(HOUR), Some(at(10 * HOUR)), &grant(), NOW).unwrap();
         assert_eq!(
             (times.start, times.end, times.renew_till),
             (NOW, at(2 * HOUR), Some(at(10 * HOUR)))
         );
-        assert_eq!(renewed(at(-HOUR), at(HOUR), Some(at(60)), NOW).unwrap().end, at(60));
-        assert_eq!(code(renewed(at(-HOUR), at(HOUR), Some(NOW), NOW)), 32);
-        assert_eq!(code(renewed(at(-HOUR), at(HOUR), None, NOW)), 32);
+        assert_eq!(
+            renewed(at(-HOUR), at(HOUR), Some(at(60)), &grant(), NOW).unwrap().end,
+            at(60)
+        );
+        assert_eq!(code(renewed(at(-HOUR), at(HOUR), Some(NOW), &grant(), NOW)), 32);
+        assert_eq!(code(renewed(at(-HOUR), at(HOUR), None, &grant(), NOW)), 32);
     }
 }

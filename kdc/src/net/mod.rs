@@ -7,6 +7,8 @@ mod udp;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 pub use tcp::{TcpLimits, TcpSocket, TcpWorkers};
 pub use udp::{UdpSockets, UdpWorkers};
@@ -58,6 +60,17 @@ fn guarded(service: &dyn Service, request: &[u8], origin: &Origin, later: &dyn F
         ));
         Answer::Silence
     })
+}
+
+/// What a loop waits that failed.
+const PAUSE: Duration = Duration::from_millis(50);
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a loop that fails at once, again and again, must not take the core"
+)]
+fn pause() {
+    thread::sleep(PAUSE);
 }
 
 /// The UDP and the TCP socket of one listening address.

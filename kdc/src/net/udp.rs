@@ -19,7 +19,7 @@ use nix::sys::socket::{
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Answer, BindError, Deferred, Origin, Service, Transport, guarded};
+use super::{Answer, BindError, Deferred, Origin, Service, Transport, guarded, pause};
 use crate::log::Log;
 
 /// How many datagrams a system call takes or gives at most.
@@ -484,14 +484,6 @@ impl Family for V6 {
             SocketAddr::V4(_) => SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0).into(),
         }
     }
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a socket that fails at once, again and again, must not take the core"
-)]
-fn pause() {
-    thread::sleep(Duration::from_millis(50));
 }
 
 #[cfg(test)]

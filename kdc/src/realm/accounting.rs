@@ -9,6 +9,7 @@ use tessera_common::flags::TicketFlags;
 use tessera_common::time::{KerberosTime, Timestamp};
 
 use super::principal::PrincipalId;
+use super::rules::RuleName;
 
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,6 +129,8 @@ pub struct Event {
     pub mechanism: Option<&'static str>,
     /// How the client proved who it is, also where it was refused all the same; `None`, it did not.
     pub factor: Option<&'static str>,
+    /// The rule that decided; `None`, none did, or the service is closed to whom no rule lets in.
+    pub rule: Option<RuleName>,
     /// What came of it.
     pub result: Result,
 }
@@ -147,6 +150,7 @@ impl Event {
             armor: None,
             mechanism: None,
             factor: None,
+            rule: None,
             result,
         }
     }
@@ -179,6 +183,10 @@ impl Event {
             }
         }
         self.result.put_into(out);
+        if let Some(rule) = &self.rule {
+            out.push_str(" rule=");
+            out.push_str(rule.as_str());
+        }
         for (at, etype) in self.offered.iter().enumerate() {
             out.push_str(if at == 0 { " etypes=" } else { "," });
             put_number(out, i64::from(*etype));

@@ -121,10 +121,9 @@ pub enum Disclosure {
 /// [`Denied::ClientExpired`] and [`Denied::ClientLocked`], in this order; with [`Disclosure::AfterProof`], the same come
 /// from [`Admitted::conclude`] instead.
 pub fn admit(record: &Arc<PrincipalRecord>, now: KerberosTime, disclosure: Disclosure) -> Result<Admitted, Denied> {
-    let barred = barred(record, now);
-    match (barred, disclosure) {
+    match (barred(record, now), disclosure) {
         (Some(denied), Disclosure::BeforeProof) => Err(denied),
-        _ => Ok(Admitted {
+        (barred, _) => Ok(Admitted {
             record: Arc::clone(record),
             barred,
             proof_demanded: !record.attributes.contains(Attributes::NO_PREAUTH),

@@ -1,13 +1,16 @@
 //! May they? Rules about who may get which ticket, for how long, with which properties.
 
+use core::net::IpAddr;
 use core::time::Duration;
 
 use tessera_common::flags::TicketFlags;
 use tessera_common::time::KerberosTime;
 
+use super::access::{AccessPolicy, Question};
 use super::authentication::Authenticated;
 use super::denied::Denied;
 use super::principal::{Attributes, PrincipalRecord};
+use super::rules::Rule;
 use super::settings::RealmSettings;
 
 /// The way a ticket is asked for.
@@ -25,19 +28,36 @@ pub enum Path {
         /// The TGT's PRE-AUTHENT flag.
         pre_authenticated: bool,
     },
-    /// A ticket to the service that the client holds already is renewed, validated, forwarded or proxied.
+    /// A ticket to the service that the client holds already is forwarded or proxied.
     Again {
+        /// The held ticket's PRE-AUTHENT flag.
+        pre_authenticated: bool,
+    },
+    /// A ticket to the service that the client holds already is renewed or validated.
+    Kept {
         /// The held ticket's PRE-AUTHENT flag.
         pre_authenticated: bool,
     },
 }
 
+/// How a ticket is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The way.
+    pub path: Path,
+    /// From where.
+    pub from: IpAddr,
+    /// When.
+    pub now: KerberosTime,
+}
+
 /// What the realm grants: bounds, of which the request takes what it wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grant {
-    /// The longest life: the least of the realm's, the client's and the service's.
+pub struct Grant<'p> {
+    /// The longest life: the least of the realm's, the client's, the service's and the rule's.
     pub life: Duration,
-    /// The longest renewable life, likewise; `None`, not renewable.
+    /// The longest renewable life, likewise: a rule's `max-life` is the most that any number of renewals make of the ticket.
+    /// `None`, not renewable.
     pub renewable_life: Option<Duration>,
     /// Of FORWARDABLE and PROXIABLE, those that may be set.
     pub delegation: TicketFlags,
@@ -45,19 +65,21 @@ pub struct Grant {
     pub postdateable: bool,
     /// Whether the realm trusts the service with delegated credentials.
     pub ok_as_delegate: bool,
+    /// The rule that lets the client have the ticket; `None`, no rule had to.
+    pub rule: Option<&'p Rule>,
 }
 
 /// Whether `client` may have a ticket to `service`.
 ///
 /// # Errors
-/// [`Denied`], for a reason that lies in the service or in what the client's ticket is.
-pub fn authorize_ticket(
-    settings: &RealmSettings,
+/// [`Denied`], for a reason that lies in the service, in what the client's ticket is, or in the rules.
+pub fn authorize_ticket<'p>(
+    policy: AccessPolicy<'p>,
     client: &Authenticated,
     service: &PrincipalRecord,
-    path: Path,
-    now: KerberosTime,
-) -> Result<Grant, Denied> {
+    asked: &Asked,
+) -> Result<Grant<'p>, Denied> {
+    let &Asked { path, from, now } = asked;
     let has = |attribute| service.attributes.contains(attribute);
     if has(Attributes::LOCKED) {
         return Err(Denied::ServiceLocked);
@@ -85,18 +107,31 @@ pub fn authorize_ticket(
         Path::Initial => client.factors().any(),
         Path::Tgt { pre_authenticated }
         | Path::UserToUser { pre_authenticated }
-        | Path::Again { pre_authenticated } => pre_authenticated,
+        | Path::Again { pre_authenticated }
+        | Path::Kept { pre_authenticated } => pre_authenticated,
     };
     if has(Attributes::REQUIRE_PREAUTH) && !pre_authenticated {
         return Err(Denied::ServiceRequiresPreauth);
     }
-    Ok(grant(settings, client.record(), service))
+    let rule = policy.decide(&Question {
+        roles: &client.record().roles,
+        service,
+        from,
+        now,
+        keeps_ticket: matches!(path, Path::Kept { .. }),
+    })?;
+    Ok(grant(policy.settings, client.record(), service, rule))
 }
 
-fn grant(settings: &RealmSettings, client: &PrincipalRecord, service: &PrincipalRecord) -> Grant {
+fn grant<'p>(
+    settings: &RealmSettings,
+    client: &PrincipalRecord,
+    service: &PrincipalRecord,
+    rule: Option<&'p Rule>,
+) -> Grant<'p> {
     let either = |attribute| client.attributes.contains(attribute) || service.attributes.contains(attribute);
     let least = |realm: Duration, of: fn(&PrincipalRecord) -> Option<Duration>| {
-        [of(client), of(service)]
+        [of(client), of(service), rule.and_then(Rule::max_life)]
             .into_iter()
             .flatten()
             .fold(realm, Duration::min)
@@ -110,5 +145,6 @@ fn grant(settings: &RealmSettings, client: &PrincipalRecord, service: &Principal
             .set(TicketFlags::PROXIABLE, !either(Attributes::NOT_PROXIABLE)),
         postdateable: !either(Attributes::NOT_POSTDATEABLE),
         ok_as_delegate: service.attributes.contains(Attributes::OK_AS_DELEGATE),
+        rule,
     }
 }

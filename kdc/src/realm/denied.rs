@@ -1,8 +1,10 @@
 //! Why somebody was refused: one name for each reason, whichever wire the refusal went out on.
 
+use super::rules::RuleName;
+
 /// A reason to refuse. Its [`name`](Denied::name) is what logs and `principal` show; what the peer learns of it, the wire
 /// decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Denied {
     /// No principal has the client's name.
@@ -41,12 +43,18 @@ pub enum Denied {
     ServiceRequiresPreauth,
     /// Postdated tickets are not allowed to this client or for this service.
     NotPostdateable,
+    /// This rule refuses the client.
+    DeniedByRule(RuleName),
+    /// The service is closed by these rules, and none of them lets the client in.
+    NoRuleAllows(Vec<RuleName>),
+    /// No rule is about the service, and then nobody is let in.
+    DeniedByDefault,
 }
 
 impl Denied {
     /// The reason's name in logs: stable, lower case, with hyphens.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::ClientUnknown => "client-unknown",
             Self::ClientExpired => "client-expired",
@@ -66,6 +74,19 @@ impl Denied {
             Self::NotTgtBased => "not-tgt-based",
             Self::ServiceRequiresPreauth => "service-requires-preauth",
             Self::NotPostdateable => "not-postdateable",
+            Self::DeniedByRule(_) => "denied-by-rule",
+            Self::NoRuleAllows(_) => "no-rule-allows",
+            Self::DeniedByDefault => "denied-by-default",
+        }
+    }
+
+    /// The rules that are the reason: none, where rules are not.
+    #[must_use]
+    pub fn rules(&self) -> &[RuleName] {
+        match self {
+            Self::DeniedByRule(rule) => core::slice::from_ref(rule),
+            Self::NoRuleAllows(rules) => rules,
+            _ => &[],
         }
     }
 }

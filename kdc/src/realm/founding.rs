@@ -27,6 +27,7 @@ pub fn blank(name: Name, author: &Author, random: &mut dyn Random) -> PrincipalR
         aliases: Vec::new(),
         keys: Vec::new(),
         attributes: Attributes::empty(),
+        roles: Vec::new(),
         expires: None,
         password_expires: None,
         max_life: None,

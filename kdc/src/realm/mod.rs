@@ -1,10 +1,16 @@
 //! The three As: who is this, may they, what happened. No socket, no protocol, no clock.
 
+pub mod access;
+pub mod access_record;
 pub mod accounting;
 pub mod authentication;
 pub mod authorization;
 pub mod denied;
 pub mod founding;
+pub mod glob;
+pub mod hours;
 pub mod keys;
+pub mod network;
 pub mod principal;
+pub mod rules;
 pub mod settings;

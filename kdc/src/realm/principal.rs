@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 use tessera_common::crypto::{EncType, Key};
 use tessera_common::name::Name;
+use tessera_common::role::RoleName;
 use tessera_common::time::KerberosTime;
 
 /// A principal's identity: drawn at random when it is made and never used again. A principal that is removed and made anew
@@ -73,6 +74,8 @@ pub struct PrincipalRecord {
     pub keys: Vec<StoredKey>,
     /// What sets it apart.
     pub attributes: Attributes,
+    /// What it is to the realm's services: sorted, none twice.
+    pub roles: Vec<RoleName>,
     /// From then on it gets no tickets.
     pub expires: Option<KerberosTime>,
     /// From then on only a ticket to change the password.
@@ -150,13 +153,25 @@ pub struct SealedKey {
     pub ciphertext: Vec<u8>,
     /// The key itself, once it was opened.
     #[serde(skip)]
-    pub(crate) opened: Opened,
+    pub(crate) opened: OpenedKey,
+}
+
+impl SealedKey {
+    /// A key that was sealed: under which master key, with which nonce, and what came of it.
+    pub(crate) fn new(master: u32, nonce: [u8; 12], ciphertext: Vec<u8>) -> Self {
+        Self {
+            master,
+            nonce,
+            ciphertext,
+            opened: OpenedKey::default(),
+        }
+    }
 }
 
 /// A key that was opened, kept where the sealed one is and as long, with the place that it was opened in: the sealed key
 /// opens in no other. A copy has none.
 #[derive(Default)]
-pub(crate) struct Opened(OnceLock<(KeyPlace, Key)>);
+pub(crate) struct OpenedKey(OnceLock<(KeyPlace, Key)>);
 
 /// What a sealed key is bound to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -166,7 +181,7 @@ pub(crate) struct KeyPlace {
     pub(crate) kvno: u32,
 }
 
-impl Opened {
+impl OpenedKey {
     /// The key, if it was opened in this place.
     pub(crate) fn get(&self, place: KeyPlace) -> Option<&Key> {
         let (opened_in, key) = self.0.get()?;
@@ -180,20 +195,20 @@ impl Opened {
     }
 }
 
-impl Clone for Opened {
+impl Clone for OpenedKey {
     fn clone(&self) -> Self {
         Self::default()
     }
 }
 
 /// Says nothing of what is sealed.
-impl PartialEq for Opened {
+impl PartialEq for OpenedKey {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Opened {}
+impl Eq for OpenedKey {}
 
 impl fmt::Debug for SealedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

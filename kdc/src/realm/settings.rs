@@ -5,6 +5,9 @@ use core::time::Duration;
 use tessera_common::crypto::EncType;
 use tessera_common::name::Realm;
 
+use super::access::{Access, DefaultAccess};
+use super::hours::LocalTime;
+
 /// The realm's own settings, checked. `realm.toml` is where they come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RealmSettings {
@@ -26,6 +29,12 @@ pub struct RealmSettings {
     pub unarmored_encrypted_timestamp: bool,
     /// The largest reply over UDP, in octets; a larger one is asked for again over TCP.
     pub max_udp_reply: usize,
+    /// What becomes of a service that no rule concerns which allows.
+    pub default_access: DefaultAccess,
+    /// The roles and rules of realm.toml; the database has others.
+    pub access: Access,
+    /// The clock that the rules' hours are told by.
+    pub local_time: LocalTime,
 }
 
 impl RealmSettings {
@@ -42,6 +51,9 @@ impl RealmSettings {
             require_fast: false,
             unarmored_encrypted_timestamp: true,
             max_udp_reply: 4096,
+            default_access: DefaultAccess::Allow,
+            access: Access::default(),
+            local_time: LocalTime::UTC,
         }
     }
 }

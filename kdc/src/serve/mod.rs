@@ -55,6 +55,7 @@ pub fn run(config: Config) -> Result<(), String> {
     }
     raise_file_limit(&log);
     let Opened { store, fresh } = open_store(&config, &log)?;
+    reload::fits_database(&config, &store)?;
     let settings = Arc::new(config.settings());
     let daemon = Daemon::bind(config, Arc::new(store), Arc::clone(&settings), &log)?;
     // Last, so that a start that failed before is still a first one.
@@ -130,7 +131,12 @@ impl Daemon {
         ));
         let passwords = Listening::start(self.password, 1, &front, log).map_err(failed)?;
 
-        let reload = reload::reloader(self.config.clone(), Arc::clone(&self.kdc), log.clone());
+        let reload = reload::reloader(
+            self.config.clone(),
+            Arc::clone(&self.kdc),
+            Arc::clone(&shared),
+            log.clone(),
+        );
         let administration = Arc::new(AdminFront {
             kdc: Arc::clone(&self.kdc),
             store: shared,

@@ -7,18 +7,22 @@ use arc_swap::ArcSwap;
 use crate::config::Config;
 use crate::kerberos::Kdc;
 use crate::log::Log;
+use crate::store::Store;
 
 type Reloader = dyn Fn() -> Result<Vec<String>, String> + Send + Sync;
 
 /// A function that reads the configuration's file again and puts it in force. It gives notes for the operator, or what is
 /// wrong; then all stays as it was. Both are logged.
-pub(super) fn reloader(started_with: Config, kdc: Arc<ArcSwap<Kdc>>, log: Log) -> Arc<Reloader> {
+pub(super) fn reloader(started_with: Config, kdc: Arc<ArcSwap<Kdc>>, store: Arc<dyn Store>, log: Log) -> Arc<Reloader> {
     let one_at_a_time = Mutex::new(());
     Arc::new(move || {
         let _one = one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = Config::load(&started_with.file)
             .map_err(|error| error.to_string())
-            .and_then(|config| apply(&started_with, &config, &kdc));
+            .and_then(|config| {
+                fits_database(&config, &*store)?;
+                apply(&started_with, &config, &kdc)
+            });
         match &outcome {
             Ok(notes) => {
                 log.info(format_args!("{} is in force", started_with.file.display()));
@@ -31,6 +35,14 @@ pub(super) fn reloader(started_with: Config, kdc: Arc<ArcSwap<Kdc>>, log: Log) -
         }
         outcome
     })
+}
+
+/// That the roles and rules of the file and those of the database may stand side by side.
+pub(super) fn fits_database(config: &Config, store: &dyn Store) -> Result<(), String> {
+    match config.access.conflicts(store.view().access().declared()) {
+        none if none.is_empty() => Ok(()),
+        conflicts => Err(conflicts.join("\n")),
+    }
 }
 
 fn apply(old: &Config, new: &Config, kdc: &ArcSwap<Kdc>) -> Result<Vec<String>, String> {
@@ -70,6 +82,8 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::store::Memory;
+    use crate::store::test_realm::{author, declare, full_rule, keyring, role};
 
     const BASE: &str = "[realm]\nname = \"R\"\nstate = \"var\"\n[listen]\nkerberos = [\"127.0.0.1:0\"]\n";
 
@@ -81,7 +95,8 @@ mod tests {
         let config = Config::load(&file).unwrap();
         let kdc = Arc::new(ArcSwap::from_pointee(Kdc::new(Arc::new(config.settings()))));
         let log = Log::start(std::io::sink()).unwrap();
-        let reload = reloader(config, Arc::clone(&kdc), log.log());
+        let store = Arc::new(Memory::new(keyring()));
+        let reload = reloader(config, Arc::clone(&kdc), Arc::clone(&store) as _, log.log());
         let lifetime = || kdc.load().settings().lifetime;
         let hour = Duration::from_secs(3600);
 
@@ -101,6 +116,15 @@ mod tests {
         fs::remove_file(&file).unwrap();
         assert!(reload().is_err());
         assert_eq!(lifetime(), hour);
+
+        let declared = [role("staff"), role("auditors"), full_rule("office")].map(declare);
+        store.commit(&author(), declared.into()).unwrap();
+        fs::write(&file, format!("{BASE}[roles.staff]\n")).unwrap();
+        let both = reload().unwrap_err();
+        assert!(
+            both.contains("realm.toml:6:") && both.contains("`principal role remove staff`"),
+            "{both}"
+        );
 
         fs::write(&file, BASE.replace(":0", ":8888")).unwrap();
         assert_eq!(

@@ -3,10 +3,12 @@
 //! Each line is a JSON object:
 //! ```text
 //! {"tessera-dump":1,"realm":…,"sequence":…,"principals":…,"master-key":{"id":…,"check":…}}
+//! {"role":…,"revision":…,…} or {"rule":{…},…}          roles and rules, in the order of their names
 //! {"name":…,"id":…,"revision":…,…}                     a principal; in the order of their names
 //! {"principals":…,"crc32c":…}                          the checksum, in hexadecimal, of all lines before
 //! ```
-//! Times are seconds since 1970, octets hexadecimal. Keys are sealed as they are in the database: whoever reads a dump
+//! With roles or rules, the first line says `"tessera-dump":2`, and with `"access"` how many: whoever does not know of them
+//! must not pass them over. Times are seconds since 1970, octets hexadecimal. Keys are sealed as they are in the database: whoever reads a dump
 //! reads no key, and whoever loads it needs the master key.
 
 use std::fs::File;
@@ -14,16 +16,20 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tessera_common::name::Realm;
 
 use super::atomic_file::AtomicFile;
+use super::dump_access::DumpedAccess;
 use super::dump_record::DumpedRecord;
 use super::error::{OpenError, io_error};
 use super::hexadecimal;
 use super::{KeyCheck, Keyring, View};
 
 const FORMAT: u32 = 1;
+/// With roles or rules of the realm.
+const FORMAT_WITH_ACCESS: u32 = 2;
 /// Far more than a record's octets can become in text.
 const MAX_LINE_OCTETS: u64 = 256 << 10;
 
@@ -34,6 +40,9 @@ struct Header {
     realm: Realm,
     sequence: u64,
     principals: usize,
+    /// Roles and rules.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    access: usize,
     master_key: MasterKeyCheck,
 }
 
@@ -51,6 +60,11 @@ struct Trailer {
     crc32c: String,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 /// Writes a dump, in place of one that is there.
 pub(super) fn write(path: &Path, realm: &Realm, check: KeyCheck, view: &View) -> io::Result<()> {
     let mut out = Summed {
@@ -63,13 +77,20 @@ pub(super) fn write(path: &Path, realm: &Realm, check: KeyCheck, view: &View) ->
     };
     let (sequence, principals) = (view.sequence(), view.len());
     let header = Header {
-        tessera_dump: FORMAT,
+        tessera_dump: match view.access().is_empty() {
+            true => FORMAT,
+            false => FORMAT_WITH_ACCESS,
+        },
         realm: realm.clone(),
         sequence,
         principals,
+        access: view.access().len(),
         master_key,
     };
     out.line(&header)?;
+    for record in view.access().iter() {
+        out.line(&DumpedAccess::of(record))?;
+    }
     for record in view.sorted() {
         out.line(&DumpedRecord::of(&record))?;
     }
@@ -100,6 +121,7 @@ pub(super) struct DumpFile<'a> {
     pub(super) sequence: u64,
     pub(super) check: KeyCheck,
     principals: usize,
+    access: usize,
     checksum: u32,
     line: usize,
 }
@@ -117,7 +139,7 @@ impl<'a> DumpFile<'a> {
         };
         let header: Header = serde_json::from_slice(&octets)
             .map_err(|error| malformed(&format!("this is not the first line of a dump: {error}")))?;
-        if header.tessera_dump != FORMAT {
+        if !(FORMAT..=FORMAT_WITH_ACCESS).contains(&header.tessera_dump) {
             return Err(malformed("the dump was written by a newer version of this program"));
         }
         let value = hexadecimal::read(&header.master_key.check).and_then(|octets| octets.try_into().ok());
@@ -132,6 +154,7 @@ impl<'a> DumpFile<'a> {
                 value,
             },
             principals: header.principals,
+            access: header.access,
             checksum: crc32c::crc32c(&octets),
             line: 1,
         })
@@ -140,14 +163,16 @@ impl<'a> DumpFile<'a> {
     /// Reads the rest. The view is at the dump's sequence number.
     pub(super) fn read(mut self, keyring: Arc<Keyring>) -> Result<View, OpenError> {
         let mut view = View::empty(keyring);
-        for _ in 0..self.principals {
-            let octets = self.next_line()?;
-            self.checksum = crc32c::crc32c_append(self.checksum, &octets);
-            let dumped: DumpedRecord = serde_json::from_slice(&octets).map_err(|error| self.malformed(error))?;
+        for _ in 0..self.access {
+            let dumped: DumpedAccess = self.next_record()?;
             let record = dumped.into_record().map_err(|error| self.malformed(error))?;
-            if record.revision > self.sequence {
-                return Err(self.malformed("the revision is greater than the dump's sequence number"));
-            }
+            self.check_revision(record.revision)?;
+            view.restore_access(record).map_err(|error| self.malformed(error))?;
+        }
+        for _ in 0..self.principals {
+            let dumped: DumpedRecord = self.next_record()?;
+            let record = dumped.into_record().map_err(|error| self.malformed(error))?;
+            self.check_revision(record.revision)?;
             view.restore_record(&record).map_err(|error| self.malformed(error))?;
         }
         let octets = self.next_line()?;
@@ -161,6 +186,19 @@ impl<'a> DumpFile<'a> {
         }
         view.set_position(self.sequence, 0);
         Ok(view)
+    }
+
+    fn next_record<T: DeserializeOwned>(&mut self) -> Result<T, OpenError> {
+        let octets = self.next_line()?;
+        self.checksum = crc32c::crc32c_append(self.checksum, &octets);
+        serde_json::from_slice(&octets).map_err(|error| self.malformed(error))
+    }
+
+    fn check_revision(&self, revision: u64) -> Result<(), OpenError> {
+        if revision > self.sequence {
+            return Err(self.malformed("the revision is greater than the dump's sequence number"));
+        }
+        Ok(())
     }
 
     fn next_line(&mut self) -> Result<Vec<u8>, OpenError> {

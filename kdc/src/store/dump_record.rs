@@ -5,10 +5,11 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use tessera_common::crypto::EncType;
 use tessera_common::name::Name;
+use tessera_common::role::RoleName;
 use tessera_common::time::KerberosTime;
 
 use super::hexadecimal;
-use crate::realm::principal::{Attributes, Opened, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -20,6 +21,8 @@ pub(super) struct DumpedRecord {
     revision: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     attributes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<RoleName>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<KerberosTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +66,7 @@ impl DumpedRecord {
             aliases,
             keys,
             attributes,
+            roles,
             expires,
             password_expires,
             max_life,
@@ -79,6 +83,7 @@ impl DumpedRecord {
             id: id.to_string(),
             revision: *revision,
             attributes: set.map(|(_, text)| (*text).to_owned()).collect(),
+            roles: roles.clone(),
             expires: *expires,
             password_expires: *password_expires,
             max_life: max_life.as_ref().map(Duration::as_secs),
@@ -103,6 +108,9 @@ impl DumpedRecord {
             .attributes
             .iter()
             .try_fold(Attributes::empty(), |set, text| Some(set.with(flag(text)?)));
+        if !self.roles.is_sorted_by(|a, b| a < b) {
+            return Err("the roles are not sorted, or one is there twice");
+        }
         Ok(PrincipalRecord {
             id: PrincipalId(id),
             revision: self.revision,
@@ -114,6 +122,7 @@ impl DumpedRecord {
                 .map(DumpedKey::into_key)
                 .collect::<Result<_, _>>()?,
             attributes: attributes.ok_or("an attribute is not known to this version of the program")?,
+            roles: self.roles,
             expires: self.expires,
             password_expires: self.password_expires,
             max_life: self.max_life.map(Duration::from_secs),
@@ -162,12 +171,11 @@ impl DumpedKey {
             etype: EncType::from_name(&self.enctype).ok_or("an enctype is not known to this version of the program")?,
             salt,
             retired: self.retired,
-            sealed: SealedKey {
-                master: self.master_key,
-                nonce: octets(&self.nonce, "a nonce is not 24 hexadecimal digits")?,
-                ciphertext: hexadecimal::read(&self.sealed).ok_or("a sealed key is not hexadecimal")?,
-                opened: Opened::default(),
-            },
+            sealed: SealedKey::new(
+                self.master_key,
+                octets(&self.nonce, "a nonce is not 24 hexadecimal digits")?,
+                hexadecimal::read(&self.sealed).ok_or("a sealed key is not hexadecimal")?,
+            ),
         })
     }
 }
@@ -198,6 +206,7 @@ mod tests {
         for part in [
             r#""name":"host/a\\/b.example.com""#,
             r#""attributes":["locked","ok-as-delegate"]"#,
+            r#""roles":["mail.paid","staff"]"#,
             r#""max-life":36000"#,
             r#""enctype":"aes128-cts-hmac-sha256-128","kvno":1,"#,
         ] {
@@ -210,6 +219,9 @@ mod tests {
         let line = serde_json::to_string(&DumpedRecord::of(&full_record())).unwrap();
         for (from, to) in [
             (r#""locked""#, r#""looked""#),
+            (r#""staff""#, r#""Staff""#),
+            (r#""staff""#, r#""mail.paid""#),
+            (r#""staff""#, r#""auditors""#),
             ("aes256-cts-hmac-sha1-96", "des-cbc-crc"),
             (r#""nonce":"03"#, r#""nonce":""#),
             (r#""nonce":"03"#, r#""nonce":"x3"#),

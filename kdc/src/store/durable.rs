@@ -23,8 +23,7 @@ use super::segment_file::SegmentFile;
 use super::snapshotter::{Schedule, Snapshotter};
 use super::state_dir::{Lock, StateDir};
 use super::writer::Writer;
-use super::{Author, Change, Keyring, MASTER_KEY_OCTETS, MasterKey, Store, StoreError, View};
-use crate::realm::principal::PrincipalId;
+use super::{Author, Change, Keyring, MASTER_KEY_OCTETS, MasterKey, Store, StoreError, Subject, View};
 
 /// The number of the first master key of a realm.
 const FIRST_MASTER: u32 = 1;
@@ -205,7 +204,7 @@ struct Parts {
     view: View,
     index: Option<Index>,
     /// What the index has yet to learn.
-    unindexed: HashSet<PrincipalId>,
+    unindexed: HashSet<Subject>,
 }
 
 fn create(disk: Box<dyn Disk>, state: &StateDir, options: &Options) -> Result<Parts, OpenError> {

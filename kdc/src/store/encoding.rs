@@ -10,14 +10,17 @@
 
 use core::cmp::Ordering;
 use core::time::Duration;
+use std::collections::BTreeSet;
 
 use tessera_common::crypto::EncType;
 use tessera_common::name::Name;
+use tessera_common::role::{RoleName, is_role_name};
 use tessera_common::time::KerberosTime;
 
+use super::access_encoding::{self, put_access, read_access};
 use super::octets::{DecodeError, Reader, put_nested, put_number, put_octets, put_signed};
 use super::{Author, Change, MAX_BATCH_CHANGES, MAX_BATCH_OCTETS, MAX_RECORD_OCTETS, StoreError};
-use crate::realm::principal::{Attributes, Opened, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
 
 const RECORD_VERSION: u8 = 1;
 
@@ -35,11 +38,14 @@ mod tag {
     pub(super) const CHANGED: u8 = 11;
     pub(super) const CHANGED_BY: u8 = 12;
     pub(super) const KEYS_CHANGED: u8 = 13;
+    pub(super) const ROLE: u8 = 14;
 }
 
 mod kind {
     pub(super) const PUT: u8 = 1;
     pub(super) const REMOVE: u8 = 2;
+    pub(super) const DECLARE: u8 = 3;
+    pub(super) const WITHDRAW: u8 = 4;
 }
 
 /// Writes a record.
@@ -52,6 +58,7 @@ pub(super) fn put_record(out: &mut Vec<u8>, record: &PrincipalRecord) {
         aliases,
         keys,
         attributes,
+        roles,
         expires,
         password_expires,
         max_life,
@@ -72,6 +79,10 @@ pub(super) fn put_record(out: &mut Vec<u8>, record: &PrincipalRecord) {
     }
     if *attributes != Attributes::empty() {
         put_field(out, tag::ATTRIBUTES, |out| put_number(out, attributes.0.into()));
+    }
+    // Sorted, whoever made the record: otherwise it could not be read.
+    for role in roles.iter().collect::<BTreeSet<_>>() {
+        put_field(out, tag::ROLE, |out| out.extend_from_slice(role.as_str().as_bytes()));
     }
     let times = [
         (tag::EXPIRES, *expires),
@@ -102,6 +113,7 @@ pub(super) fn read_record(octets: &[u8], revision: u64) -> Result<PrincipalRecor
         aliases: Vec::new(),
         keys: Vec::new(),
         attributes: Attributes::empty(),
+        roles: Vec::new(),
         expires: None,
         password_expires: None,
         max_life: None,
@@ -117,6 +129,7 @@ pub(super) fn read_record(octets: &[u8], revision: u64) -> Result<PrincipalRecor
             Field::Alias(alias) => record.aliases.push(name_of(alias)?),
             Field::Key(key) => record.keys.push(key.to_stored()),
             Field::Attributes(attributes) => record.attributes = attributes,
+            Field::Role(role) => record.roles.push(role_of(role)?),
             Field::Expires(time) => record.expires = Some(time),
             Field::PasswordExpires(time) => record.password_expires = Some(time),
             Field::MaxLife(life) => record.max_life = Some(life),
@@ -131,12 +144,23 @@ pub(super) fn read_record(octets: &[u8], revision: u64) -> Result<PrincipalRecor
     Ok(record)
 }
 
-/// Whose record it is, if [`read_record`] can read it, and to `see_master` which master key each of its keys is sealed
-/// under. Nothing is made of it: a start looks at every record there is.
-pub(super) fn check_record(octets: &[u8], mut see_master: impl FnMut(u32)) -> Result<PrincipalId, DecodeError> {
+/// Something of a record that a view keeps account of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark<'a> {
+    /// A key is sealed under this master key.
+    Master(u32),
+    /// The principal has this role.
+    Role(&'a str),
+}
+
+/// Whose record it is, if [`read_record`] can read it, and to `see` what marks it has. Nothing is made of it: a start looks
+/// at every record there is.
+pub(super) fn check_record<'a>(octets: &'a [u8], mut see: impl FnMut(Mark<'a>)) -> Result<PrincipalId, DecodeError> {
     read_fields(octets, |field| {
-        if let Field::Key(key) = field {
-            see_master(key.master);
+        match field {
+            Field::Key(key) => see(Mark::Master(key.master)),
+            Field::Role(role) => see(Mark::Role(role)),
+            _ => {}
         }
         Ok(())
     })
@@ -148,6 +172,7 @@ enum Field<'a> {
     Alias(&'a [u8]),
     Key(KeyField<'a>),
     Attributes(Attributes),
+    Role(&'a str),
     Expires(KerberosTime),
     PasswordExpires(KerberosTime),
     MaxLife(Duration),
@@ -169,6 +194,7 @@ fn read_fields<'a>(
         return Err(DecodeError::Newer("record version", version.into()));
     }
     let (mut id, mut name, mut created, mut changed) = (None, false, false, false);
+    let mut last_role = "";
     while !reader.is_empty() {
         let tag = reader.octet()?;
         let mut value = Reader::new(reader.octets()?);
@@ -189,6 +215,10 @@ fn read_fields<'a>(
             tag::CREATED => Field::Created(KerberosTime(value.signed()?)),
             tag::CHANGED => Field::Changed(KerberosTime(value.signed()?)),
             tag::CHANGED_BY => Field::ChangedBy(read_rest_as_text(&mut value)?),
+            tag::ROLE => {
+                last_role = read_role(&mut value, last_role)?;
+                Field::Role(last_role)
+            }
             tag::KEYS_CHANGED => Field::KeysChanged(KerberosTime(value.signed()?)),
             unknown => return Err(DecodeError::Newer("record field", unknown.into())),
         };
@@ -217,11 +247,15 @@ pub(super) fn names_in(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
     of(tag::NAME).take(1).chain(of(tag::ALIAS))
 }
 
-/// The numbers of the master keys in a record that can be read.
-pub(super) fn masters_in(octets: &[u8]) -> impl Iterator<Item = u32> {
-    let keys = fields(octets).filter(|(tag, _)| *tag == tag::KEY);
-    keys.filter_map(|(_, value)| read_key(&mut Reader::new(value)).ok())
-        .map(|key| key.master)
+/// The marks of a record that can be read.
+pub(super) fn marks_in(octets: &[u8]) -> impl Iterator<Item = Mark<'_>> {
+    fields(octets).filter_map(|(tag, value)| match tag {
+        tag::KEY => read_key(&mut Reader::new(value))
+            .ok()
+            .map(|key| Mark::Master(key.master)),
+        tag::ROLE => core::str::from_utf8(value).ok().map(Mark::Role),
+        _ => None,
+    })
 }
 
 /// Tags and values of a record that can be read.
@@ -243,6 +277,16 @@ pub(super) fn put_change(out: &mut Vec<u8>, change: &Change) {
             out.extend_from_slice(&id.0);
             put_number(out, *expected);
         }
+        Change::Declare { expected, record } => {
+            out.push(kind::DECLARE);
+            put_option(out, expected.as_ref(), |out, expected| put_number(out, *expected));
+            put_access(out, record);
+        }
+        Change::Withdraw { key, expected } => {
+            out.push(kind::WITHDRAW);
+            access_encoding::put_key(out, key);
+            put_number(out, *expected);
+        }
     }
 }
 
@@ -260,6 +304,22 @@ fn read_change(octets: &[u8]) -> Result<Change, DecodeError> {
         kind::REMOVE => {
             let change = Change::Remove {
                 id: PrincipalId(reader.array()?),
+                expected: reader.number()?,
+            };
+            reader.finish()?;
+            Ok(change)
+        }
+        kind::DECLARE => {
+            let expected = read_option(&mut reader, Reader::number)?;
+            let record = reader.take(reader.len())?;
+            Ok(Change::Declare {
+                expected,
+                record: Box::new(read_access(record, 0)?),
+            })
+        }
+        kind::WITHDRAW => {
+            let change = Change::Withdraw {
+                key: access_encoding::read_key(&mut reader)?,
                 expected: reader.number()?,
             };
             reader.finish()?;
@@ -325,18 +385,20 @@ pub(super) fn read_batch(reader: &mut Reader<'_>) -> Result<Batch, DecodeError> 
 }
 
 fn check_size(change: &Change, octets: usize) -> Result<(), StoreError> {
-    match change {
-        Change::Put { record, .. } if octets > MAX_RECORD_OCTETS => Err(StoreError::TooLarge {
-            what: format!(
-                "the record of {}, {octets} of at most {} octets",
-                record.name, MAX_RECORD_OCTETS
-            ),
-        }),
-        Change::Put { .. } | Change::Remove { .. } => Ok(()),
+    if octets <= MAX_RECORD_OCTETS {
+        return Ok(());
     }
+    let whose = match change {
+        Change::Put { record, .. } => record.name.to_string(),
+        Change::Declare { record, .. } => record.key().to_string(),
+        Change::Remove { .. } | Change::Withdraw { .. } => return Ok(()),
+    };
+    Err(StoreError::TooLarge {
+        what: format!("the record of {whose}, {octets} of at most {MAX_RECORD_OCTETS} octets"),
+    })
 }
 
-fn put_field(out: &mut Vec<u8>, tag: u8, write: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn put_field(out: &mut Vec<u8>, tag: u8, write: impl FnOnce(&mut Vec<u8>)) {
     out.push(tag);
     put_nested(out, write);
 }
@@ -447,12 +509,7 @@ impl KeyField<'_> {
             etype: self.etype,
             salt: self.salt.map(<[u8]>::to_vec),
             retired: self.retired,
-            sealed: SealedKey {
-                master: self.master,
-                nonce: self.nonce,
-                ciphertext: self.ciphertext.to_vec(),
-                opened: Opened::default(),
-            },
+            sealed: SealedKey::new(self.master, self.nonce, self.ciphertext.to_vec()),
         }
     }
 }
@@ -483,11 +540,25 @@ fn read_attributes(reader: &mut Reader<'_>) -> Result<Attributes, DecodeError> {
     }
 }
 
+/// A role that comes after the one before.
+fn read_role<'a>(reader: &mut Reader<'a>, before: &str) -> Result<&'a str, DecodeError> {
+    let role = read_rest_as_text(reader)?;
+    if is_role_name(role) && before < role {
+        Ok(role)
+    } else {
+        Err(DecodeError::Malformed("a role of that name, in that place"))
+    }
+}
+
+fn role_of(text: &str) -> Result<RoleName, DecodeError> {
+    RoleName::new(text).map_err(|_| DecodeError::Malformed("a role's name"))
+}
+
 fn read_duration(reader: &mut Reader<'_>) -> Result<Duration, DecodeError> {
     reader.number().map(Duration::from_secs)
 }
 
-fn read_rest_as_text<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+pub(super) fn read_rest_as_text<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
     let octets = reader.take(reader.len())?;
     core::str::from_utf8(octets).map_err(|_| DecodeError::Malformed("a text that is not UTF-8"))
 }
@@ -497,7 +568,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::test_realm::{add, author, full_record, name, principal};
+    use crate::store::hexadecimal;
+    use crate::store::test_realm::{add, author, declare, full_record, full_rule, name, principal, role, roles};
 
     fn encoded(record: &PrincipalRecord) -> Vec<u8> {
         let mut out = Vec::new();
@@ -520,6 +592,42 @@ mod tests {
         }
     }
 
+    // `full_record` without its roles, as it was written before there were any.
+    const WITHOUT_ROLES: &str = concat!(
+        "010110e450c305af0f26a22a74573f5b871793021504686f73740f612f622e6578616d706c652e636f6d030605616c696173",
+        "030a05616c6961730374776f044affffffff0f24010300ff07000103030303030303030303030330e450c305af0f26a22a74",
+        "573f5b871793e450c305af0f26a22a74573f5b871793e450c305af0f26a22a74573f5b871793044301260001090103030303",
+        "030303030303030330e450c305af0f26a22a74573f5b871793e450c305af0f26a22a74573f5b871793e450c305af0f26a22a",
+        "74573f5b87179305058080c08008060580c8ceb40d070affffffffffffffffff010a0580c49fd50c0b0582c49fd50c0d0584",
+        "c49fd50c0803a09902090380f5240c17616c6963652f61646d696e404558414d504c452e434f4d",
+    );
+
+    #[test]
+    fn a_record_from_before_there_were_roles_has_none() {
+        let record = PrincipalRecord {
+            roles: Vec::new(),
+            ..full_record()
+        };
+        let octets = hexadecimal::read(WITHOUT_ROLES).unwrap();
+        assert_eq!(read_record(&octets, record.revision).unwrap(), record);
+        assert_eq!(encoded(&record), octets, "and takes no more room");
+    }
+
+    #[test]
+    fn roles_are_written_sorted_and_once_and_read_no_other_way() {
+        let mut record = principal(1, "alice");
+        record.roles = roles(&["staff", "mail", "staff"]);
+        let octets = encoded(&record);
+        record.roles = roles(&["mail", "staff"]);
+        assert_eq!(read_record(&octets, 0).unwrap(), record);
+        let field = |text: &str| [&[tag::ROLE, text.len() as u8], text.as_bytes()].concat();
+        for text in ["staff", "mail", "a", "Staff", ""] {
+            let altered = [&octets[..], &field(text)].concat();
+            let error = DecodeError::Malformed("a role of that name, in that place");
+            assert_eq!(read_record(&altered, 0), Err(error), "{text:?} after staff");
+        }
+    }
+
     #[test]
     fn a_batch_comes_back_as_it_was() {
         let mut record = full_record();
@@ -533,6 +641,19 @@ mod tests {
             Change::Remove {
                 id: PrincipalId([9; 16]),
                 expected: 12,
+            },
+            declare(role("staff")),
+            Change::Declare {
+                expected: Some(13),
+                record: Box::new(full_rule("office")),
+            },
+            Change::Withdraw {
+                key: full_rule("office").key(),
+                expected: 14,
+            },
+            Change::Withdraw {
+                key: role("staff").key(),
+                expected: u64::MAX,
             },
         ];
         for changes in [changes, vec![]] {

@@ -1,7 +1,6 @@
 //! Filling a view with every principal there is: whoever reads them hands them over in parts, and the tables are built
 //! beside that, each by a thread of its own.
 
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use std::thread;
 use super::octets::DecodeError;
 use super::packed::Packed;
 use super::table::{Table, TableBuilder, Taken};
+use super::tally::Tally;
 use super::view::{Content, fingerprint, id_hash};
 use super::{Keyring, View};
 use crate::realm::principal::PrincipalId;
@@ -38,7 +38,7 @@ type Hashed = (u64, Packed);
 struct ById {
     entries: Vec<Hashed>,
     digest: u64,
-    masters: BTreeSet<u32>,
+    tally: Tally,
 }
 
 /// Two principals have the same id or the same name.
@@ -69,14 +69,8 @@ impl Filler<'_> {
 impl Lot<'_> {
     /// Adds a principal, if its record can be read.
     pub(super) fn add(&mut self, id: PrincipalId, revision: u64, record: &[u8]) -> Result<(), DecodeError> {
-        let ById {
-            entries,
-            digest,
-            masters,
-        } = &mut self.by_id;
-        let packed = Packed::read(id, revision, record, |master| {
-            masters.insert(master);
-        })?;
+        let ById { entries, digest, tally } = &mut self.by_id;
+        let packed = Packed::read(id, revision, record, |mark| tally.add(mark))?;
         let names = packed.names().map(|name| (self.names.hash_one(name), packed.clone()));
         self.by_name.extend(names);
         *digest = digest.wrapping_add(fingerprint(id, revision));
@@ -127,7 +121,7 @@ fn build_by_id(lots: &Receiver<ById>, expected: usize) -> Result<Content, Ambigu
     for lot in lots {
         content.len += lot.entries.len();
         content.digest = content.digest.wrapping_add(lot.digest);
-        content.masters.extend(lot.masters);
+        content.tally.extend(lot.tally);
         for (hash, packed) in lot.entries {
             table.insert(hash, packed, |a, b| a.id() == b.id())?;
         }
@@ -157,7 +151,7 @@ impl From<Taken> for Ambiguous {
 mod tests {
     use super::*;
     use crate::realm::principal::PrincipalRecord;
-    use crate::store::test_realm::{full_record, id, keyring, name, principal};
+    use crate::store::test_realm::{full_record, id, keyring, name, principal, roles};
 
     fn filled(records: &[PrincipalRecord]) -> Result<View, Ambiguous> {
         let put_all = |filler: Filler<'_>| {
@@ -176,6 +170,8 @@ mod tests {
     fn a_view_that_was_filled_is_as_one_that_was_changed_into_being() {
         let mut records: Vec<_> = (0..5000).map(|n| principal(n, &format!("user{n}"))).collect();
         records[7].aliases = vec![name("seven"), name("sieben")];
+        records[8].roles = roles(&["mail", "staff"]);
+        records[4000].roles = roles(&["staff"]);
         let view = filled(&records).unwrap();
         let mut expected = View::empty(Arc::new(keyring()));
         for record in &mut records {
@@ -183,6 +179,10 @@ mod tests {
             expected.restore_record(record).unwrap();
         }
         assert_eq!((view.len(), view.digest()), (expected.len(), expected.digest()));
+        for view in [&view, &expected] {
+            let holders: Vec<_> = view.holders().map(|(role, count)| (role.as_str(), count)).collect();
+            assert_eq!(holders, [("mail", 1), ("staff", 2)]);
+        }
         for record in &records {
             assert_eq!(**view.get(record.id).unwrap(), *record);
             assert_eq!(**view.find(&record.name).unwrap(), *record);

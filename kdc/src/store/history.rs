@@ -11,24 +11,34 @@ use super::segment_file::SegmentFile;
 use super::snapshot::SnapshotReader;
 use super::state_dir::StateDir;
 use super::{Change, encoding};
+use crate::realm::access_record::AccessKey;
 use crate::realm::principal::PrincipalId;
 
 /// One change, as it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Its sequence number, which is the revision that it gave the principal.
+    /// Its sequence number, which is the revision that it gave to what it is about.
     pub sequence: u64,
     /// When, by the clock of the daemon that made it.
     pub when: KerberosTime,
     /// By whom.
     pub who: String,
-    /// What became of the principal.
+    /// What became of it.
     pub what: Happened,
-    /// Whose record; `None` when it was removed, and what was known of it is not in the journal any more.
-    pub name: Option<Name>,
+    /// Of what.
+    pub about: About,
 }
 
-/// What became of a principal.
+/// What was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// A principal; `None` when it was removed, and what was known of it is not in the journal any more.
+    Principal(Option<Name>),
+    /// A role or a rule.
+    Access(AccessKey),
+}
+
+/// What became of a principal, a role or a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happened {
     /// It was made.
@@ -62,13 +72,13 @@ pub(super) fn read(state: &StateDir, mut visit: impl FnMut(Event) -> ControlFlow
             for (first, batch) in frame.batches().unwrap_or_default() {
                 for (sequence, change) in (first..).zip(batch.changes) {
                     if flow.is_continue() {
-                        let (what, name) = describe(change, &mut names);
+                        let (what, about) = describe(change, &mut names);
                         flow = visit(Event {
                             sequence,
                             when: batch.author.when,
                             who: batch.author.who.clone(),
                             what,
-                            name,
+                            about,
                         });
                     }
                 }
@@ -81,18 +91,19 @@ pub(super) fn read(state: &StateDir, mut visit: impl FnMut(Event) -> ControlFlow
     Ok(())
 }
 
-fn describe(change: Change, names: &mut HashMap<PrincipalId, Name>) -> (Happened, Option<Name>) {
+fn describe(change: Change, names: &mut HashMap<PrincipalId, Name>) -> (Happened, About) {
+    let put = |expected: Option<u64>| match expected {
+        None => Happened::Added,
+        Some(_) => Happened::Changed,
+    };
     match change {
         Change::Put { expected, record } => {
             names.insert(record.id, record.name.clone());
-            let what = if expected.is_none() {
-                Happened::Added
-            } else {
-                Happened::Changed
-            };
-            (what, Some(record.name))
+            (put(expected), About::Principal(Some(record.name)))
         }
-        Change::Remove { id, .. } => (Happened::Removed, names.remove(&id)),
+        Change::Remove { id, .. } => (Happened::Removed, About::Principal(names.remove(&id))),
+        Change::Declare { expected, record } => (put(expected), About::Access(record.key())),
+        Change::Withdraw { key, .. } => (Happened::Removed, About::Access(key)),
     }
 }
 

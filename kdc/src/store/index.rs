@@ -6,9 +6,9 @@
 //! where a panic is caught. A start that does not need what is in it reads the meta record only; whoever reads the rest
 //! counts it.
 //!
-//! One tree: `m` holds the meta record, `p` and an id a principal: revision, record and CRC32C over key and value. The
-//! meta record is written with the last principal that it counts, in one batch; while more is being written than one batch
-//! takes, there is none.
+//! One tree: `m` holds the meta record, `p` and an id a principal, `r` and a name a role, `u` and a name a rule: revision,
+//! record and CRC32C over key and value. The meta record is written with the last record that it sums up, in one batch; while
+//! more is being written than one batch takes, there is none.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -25,16 +25,18 @@ use tessera_common::name::Realm;
 use super::fill::{Filler, Lot, fill};
 use super::head::Identity;
 use super::octets::{DecodeError, Reader, put_number, put_octets};
-use super::packed::Packed;
-use super::{Keyring, View};
+use super::{Keyring, Subject, View, access_encoding};
+use crate::realm::access_record::{AccessKey, AccessRecord};
 use crate::realm::principal::PrincipalId;
 
 const META: &[u8] = b"m";
 const PRINCIPAL: u8 = b'p';
+const ROLE: u8 = b'r';
+const RULE: u8 = b'u';
 const VERSION: u8 = 1;
 const CACHE_OCTETS: u64 = 32 << 20;
 const FLUSH_MS: u64 = 500;
-/// How many principals one batch takes.
+/// How many records one batch takes.
 const BATCH: usize = 4096;
 
 /// An open index.
@@ -56,7 +58,7 @@ pub(super) struct Meta {
     pub(super) chain: u32,
     /// How many principals.
     pub(super) count: u64,
-    /// Over all of them, as [`View::digest`].
+    /// Over all of them, and all roles and rules, as [`View::digest`].
     pub(super) digest: u64,
 }
 
@@ -76,7 +78,7 @@ pub(super) enum IndexError {
     Panicked,
     #[error("it is damaged: {0}")]
     Damaged(#[from] DecodeError),
-    #[error("it does not hold the principals that it says it holds")]
+    #[error("it does not hold what it says it holds")]
     Disagrees,
     #[error("it cannot be removed: {0}")]
     Remove(io::Error),
@@ -144,25 +146,25 @@ impl Index {
         on_a_thread_of_its_own(move || open(&directory).map(Self)).wait()
     }
 
-    /// Writes what the view has for `ids`, or that it has nothing; then the index is where the view is. Between batches,
+    /// Writes what the view has for these subjects, or that it has nothing; then the index is where the view is. Between batches,
     /// `stop` may end it; then the index is unfinished.
     pub(super) fn update(
         &self,
         identity: &Identity,
         view: &View,
-        mut ids: Vec<PrincipalId>,
+        mut subjects: Vec<Subject>,
         stop: impl Fn() -> bool,
     ) -> Result<(), IndexError> {
-        ids.sort_unstable();
-        let mut rest = ids.as_slice();
+        subjects.sort_unstable();
+        let mut rest = subjects.as_slice();
         loop {
             let (now, later) = rest.split_at(rest.len().min(BATCH));
             let mut batch = Batch::default();
-            for id in now {
-                let key = principal_key(*id);
-                match view.get_packed(*id) {
-                    Some(packed) => batch.insert(&key, principal_value(&key, packed)),
-                    None => batch.remove(&key),
+            for subject in now {
+                let key = key_of(subject);
+                match value_of(&key, subject, view) {
+                    Some(value) => batch.insert(key, value),
+                    None => batch.remove(key),
                 }
             }
             if later.is_empty() {
@@ -221,6 +223,13 @@ fn load(opened: &OpenIndex, keyring: Arc<Keyring>) -> Result<View, IndexError> {
     let (view, read) = fill(keyring, expected, |filler| read_all(db, &filler));
     read?;
     let mut view = view.map_err(|_| IndexError::Disagrees)?;
+    for prefix in [ROLE, RULE] {
+        for entry in db.scan_prefix([prefix]) {
+            let (key, value) = entry?;
+            let record = read_access(&key, &value)?;
+            view.restore_access(record).map_err(|_| IndexError::Disagrees)?;
+        }
+    }
     if (view.len() as u64, view.digest()) != (meta.count, meta.digest) {
         return Err(IndexError::Disagrees);
     }
@@ -290,19 +299,48 @@ fn read_meta(value: &[u8]) -> Result<Meta, DecodeError> {
     Ok(meta)
 }
 
-fn principal_key(id: PrincipalId) -> [u8; 17] {
-    let mut key = [PRINCIPAL; 17];
-    for (to, from) in key.iter_mut().skip(1).zip(id.0) {
-        *to = from;
+fn key_of(subject: &Subject) -> Vec<u8> {
+    match subject {
+        Subject::Principal(id) => [&[PRINCIPAL], &id.0[..]].concat(),
+        Subject::Access(key) => access_key(key),
     }
-    key
 }
 
-fn principal_value(key: &[u8], packed: &Packed) -> Vec<u8> {
-    let mut out = Vec::with_capacity(packed.record().len() + 16);
-    put_number(&mut out, packed.revision());
-    out.extend_from_slice(packed.record());
-    seal(key, out)
+fn access_key(key: &AccessKey) -> Vec<u8> {
+    let prefix = match key {
+        AccessKey::Role(_) => ROLE,
+        AccessKey::Rule(_) => RULE,
+    };
+    [&[prefix], key.name().as_bytes()].concat()
+}
+
+/// What the view has under this key.
+fn value_of(key: &[u8], subject: &Subject, view: &View) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(512);
+    match subject {
+        Subject::Principal(id) => {
+            let packed = view.get_packed(*id)?;
+            put_number(&mut out, packed.revision());
+            out.extend_from_slice(packed.record());
+        }
+        Subject::Access(key) => {
+            let record = view.access().get(key)?;
+            put_number(&mut out, record.revision);
+            access_encoding::put_access(&mut out, record);
+        }
+    }
+    Some(seal(key, out))
+}
+
+fn read_access(key: &[u8], value: &[u8]) -> Result<AccessRecord, DecodeError> {
+    let mut reader = Reader::new(checked(key, value)?);
+    let revision = reader.number()?;
+    let record = access_encoding::read_access(reader.take(reader.len())?, revision)?;
+    if access_key(&record.key()) == key {
+        Ok(record)
+    } else {
+        Err(DecodeError::Malformed("a record under another's key"))
+    }
 }
 
 fn read_principal(key: &[u8], value: &[u8], to: &mut Lot<'_>) -> Result<(), DecodeError> {

@@ -10,12 +10,11 @@ use std::time::Duration;
 use super::head::Identity;
 use super::index::{Index, IndexError};
 use super::notice::{Notice, Report};
-use super::packed::Packed;
 use super::published::Published;
 
 /// How long changes are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(300);
-/// How much longer for each principal of the round before. Ids are random, so every round of an import touches most of
+/// How much longer for each record of the round before. Ids are random, so every round of an import touches most of
 /// sled's pages: a few great rounds cost a fraction of the time and the memory of many small ones.
 const GATHER_EACH: Duration = Duration::from_millis(1);
 /// How long at most; an end waits for what was gathered. What an index is behind at a start comes from the journal.
@@ -101,9 +100,10 @@ impl Worker {
         let mut pause = GATHER;
         loop {
             let round = self.published.next_round(pause);
-            pause = gathering(round.ids.len());
-            if !round.ids.is_empty() {
-                index.update(&self.identity, &round.view, round.ids.into_iter().collect(), || false)?;
+            pause = gathering(round.subjects.len());
+            if !round.subjects.is_empty() {
+                let subjects = round.subjects.into_iter().collect();
+                index.update(&self.identity, &round.view, subjects, || false)?;
             }
             if round.last {
                 return index.close();
@@ -114,9 +114,10 @@ impl Worker {
     fn rebuild(&self) -> Result<Index, IndexError> {
         let index = Index::create(&self.directory)?;
         let round = self.published.next_round_now();
-        let ids: Vec<_> = round.view.packed().map(Packed::id).collect();
-        let principals = ids.len();
-        index.update(&self.identity, &round.view, ids, || self.published.is_stopping())?;
+        let principals = round.view.len();
+        index.update(&self.identity, &round.view, round.view.subjects(), || {
+            self.published.is_stopping()
+        })?;
         if principals > 0 {
             (self.report)(Notice::IndexRebuilt { principals });
         }
@@ -125,8 +126,8 @@ impl Worker {
 }
 
 /// How long to gather after a round of that many.
-fn gathering(ids: usize) -> Duration {
-    let more = u32::try_from(ids).map_or(GATHER_MOST, |ids| GATHER_EACH.saturating_mul(ids));
+fn gathering(records: usize) -> Duration {
+    let more = u32::try_from(records).map_or(GATHER_MOST, |records| GATHER_EACH.saturating_mul(records));
     GATHER.saturating_add(more).min(GATHER_MOST)
 }
 

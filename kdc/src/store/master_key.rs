@@ -9,7 +9,7 @@ use tessera_common::Random;
 use tessera_common::crypto::{EncType, Key};
 use zeroize::Zeroizing;
 
-use crate::realm::principal::{Opened, PrincipalId, SealedKey, StoredKey};
+use crate::realm::principal::{PrincipalId, SealedKey, StoredKey};
 
 /// The octets of a master key.
 pub const MASTER_KEY_OCTETS: usize = 32;
@@ -164,12 +164,7 @@ impl Keyring {
             .cipher
             .encrypt(&Nonce::from(nonce), payload)
             .unwrap_or_default();
-        SealedKey {
-            master: self.sealing.id,
-            nonce,
-            ciphertext,
-            opened: Opened::default(),
-        }
+        SealedKey::new(self.sealing.id, nonce, ciphertext)
     }
 
     /// Opens a key of principal `id`.

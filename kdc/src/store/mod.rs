@@ -1,7 +1,9 @@
 //! The realm's database: a journal that is the truth, an index that can be made anew from it, and a map in memory that
 //! requests are served from.
 
+mod access_encoding;
 mod atomic_file;
+mod dump_access;
 mod dump_file;
 mod dump_record;
 mod durable;
@@ -30,6 +32,7 @@ mod snapshot;
 mod snapshotter;
 mod state_dir;
 mod table;
+mod tally;
 #[cfg(test)]
 pub(crate) mod test_realm;
 mod view;
@@ -38,10 +41,11 @@ mod writer;
 use std::sync::Arc;
 
 use tessera_common::name::Name;
+use tessera_common::role::RoleName;
 
 pub use self::durable::{Durable, Opened, Options};
 pub use self::error::{Damage, OpenError};
-pub use self::history::{Event, Happened};
+pub use self::history::{About, Event, Happened};
 pub use self::key_file::{CREDENTIAL, MASTER_KEY_FILE, MasterKeyError};
 pub use self::master_key::{KeyCheck, Keyring, MASTER_KEY_OCTETS, MasterKey, SealError};
 pub use self::memory::Memory;
@@ -49,7 +53,9 @@ pub use self::notice::{Notice, Report};
 pub use self::offline::{Extract, Location, Verified, change_master_key, dump, history, load, rebuild_index, verify};
 pub use self::rollover::{Rollover, RolloverError};
 pub use self::view::View;
+use crate::realm::access_record::{AccessKey, AccessRecord};
 use crate::realm::principal::{PrincipalId, PrincipalRecord};
+use crate::realm::rules::RuleName;
 
 /// The most octets that a change to one principal may take, written down.
 pub const MAX_RECORD_OCTETS: usize = 15 << 10;
@@ -76,14 +82,37 @@ pub enum Change {
         /// The revision that the author saw.
         expected: u64,
     },
+    /// There is to be this role, or a rule is to be this. `expected` is the revision that it replaces; `None`: there must be
+    /// none of this name (an expected revision of 0 in errors).
+    Declare {
+        /// The revision that the author saw.
+        expected: Option<u64>,
+        /// The whole record. Its `revision` is set when the change is committed.
+        record: Box<AccessRecord>,
+    },
+    /// A role that neither a rule of the database nor a principal has, or a rule, is to be no more.
+    Withdraw {
+        /// Which.
+        key: AccessKey,
+        /// The revision that the author saw.
+        expected: u64,
+    },
+}
+
+/// What a change is about: what has a revision of its own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Subject {
+    Principal(PrincipalId),
+    Access(AccessKey),
 }
 
 impl Change {
-    /// Whom it is about.
-    const fn principal(&self) -> PrincipalId {
+    fn subject(&self) -> Subject {
         match self {
-            Self::Put { record, .. } => record.id,
-            Self::Remove { id, .. } => *id,
+            Self::Put { record, .. } => Subject::Principal(record.id),
+            Self::Remove { id, .. } => Subject::Principal(*id),
+            Self::Declare { record, .. } => Subject::Access(record.key()),
+            Self::Withdraw { key, .. } => Subject::Access(key.clone()),
         }
     }
 }
@@ -115,6 +144,28 @@ pub enum StoreError {
     /// There is no such principal.
     #[error("there is no such principal")]
     NotFound,
+    /// Somebody else changed a role or a rule first.
+    #[error(
+        "{key} was changed by somebody else in the meantime (revision {found}, expected {expected}); look again and retry"
+    )]
+    AccessConflict {
+        /// Which.
+        key: AccessKey,
+        /// What the author saw; 0, that there is none.
+        expected: u64,
+        /// What is there; 0, nothing.
+        found: u64,
+    },
+    /// A role cannot go as long as anything has it.
+    #[error("the role {role} is in use: {}", used_by(rule.as_ref(), *holders))]
+    RoleInUse {
+        /// The role.
+        role: RoleName,
+        /// A rule of the database that names it.
+        rule: Option<RuleName>,
+        /// How many principals have it.
+        holders: usize,
+    },
     /// More than is stored at once, or in one record.
     #[error("too large: {what}")]
     TooLarge {
@@ -132,6 +183,16 @@ pub enum StoreError {
         /// What is wrong.
         why: String,
     },
+}
+
+fn used_by(rule: Option<&RuleName>, holders: usize) -> String {
+    let rule = rule.map(|rule| format!("the rule {rule} names it"));
+    let holders = match holders {
+        0 => None,
+        1 => Some("1 principal has it".to_owned()),
+        many => Some(format!("{many} principals have it")),
+    };
+    [rule, holders].into_iter().flatten().collect::<Vec<_>>().join(", and ")
 }
 
 /// Who makes a change, for the journal and the log.

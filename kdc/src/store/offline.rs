@@ -39,6 +39,8 @@ pub struct Location {
 pub struct Extract {
     /// How many principals.
     pub principals: usize,
+    /// How many roles and rules.
+    pub access: usize,
     /// The last change.
     pub sequence: u64,
     /// What was found on the way.
@@ -68,6 +70,7 @@ pub fn dump(location: &Location, until: Option<u64>, file: &Path) -> Result<Extr
     dump_file::write(file, &identity.realm, identity.check, &view).map_err(io_error("write the dump", file))?;
     Ok(Extract {
         principals: view.len(),
+        access: view.access().len(),
         sequence: view.sequence(),
         notices,
     })
@@ -124,6 +127,7 @@ pub fn load(location: &Location, file: &Path) -> Result<Extract, OpenError> {
     state.set_realm(&location.realm)?;
     Ok(Extract {
         principals: view.len(),
+        access: view.access().len(),
         sequence,
         notices: Vec::new(),
     })
@@ -144,9 +148,12 @@ pub fn rebuild_index(location: &Location) -> Result<usize, OpenError> {
         until: None,
     };
     let Recovered { view, identity, .. } = recovery::recover(&expected, IndexUse::None)?;
-    let ids = view.packed().map(Packed::id).collect();
     let made = Index::create(&state.index())
-        .and_then(|index| index.update(&identity, &view, ids, || false).map(|()| index))
+        .and_then(|index| {
+            index
+                .update(&identity, &view, view.subjects(), || false)
+                .map(|()| index)
+        })
         .and_then(Index::close);
     made.map_err(|error| io_error("make the index", &state.index())(io::Error::other(error)))?;
     Ok(view.len())
@@ -185,7 +192,9 @@ pub fn history(location: &Location, visit: impl FnMut(Event) -> ControlFlow<()>)
 pub struct Verified {
     /// How many principals there are.
     pub principals: usize,
-    /// How many keys they have, each of which was opened.
+    /// How many roles and rules.
+    pub access: usize,
+    /// How many keys the principals have, each of which was opened.
     pub keys: usize,
     /// Which master keys they are sealed under, and how many under each.
     pub masters: BTreeMap<u32, usize>,
@@ -228,6 +237,7 @@ pub fn verify(location: &Location) -> Result<Verified, OpenError> {
         }
     };
     verified.principals = view.len();
+    verified.access = view.access().len();
     verified.sequence = view.sequence();
     for record in view.sorted() {
         for key in &record.keys {
@@ -318,10 +328,13 @@ fn verify_index(expected: &Expected<'_>, truth: &View, verified: &mut Verified) 
     let differs = truth
         .packed()
         .find(|packed| recovered.view.get_packed(packed.id()) != Some(packed));
-    if recovered.view.len() != truth.len() || differs.is_some() {
+    let access_differs = recovered.view.access() != truth.access();
+    if recovered.view.len() != truth.len() || differs.is_some() || access_differs {
         let who = differs
             .and_then(Packed::unpack)
-            .map_or_else(String::new, |record| format!(", such as {}", record.name));
+            .map(|record| format!(", such as {}", record.name))
+            .or_else(|| access_differs.then(|| " in its roles or rules".to_owned()))
+            .unwrap_or_default();
         verified.problems.push(format!(
             "{}: it differs from the journal{who}; kdc rebuild makes it anew",
             directory.display()

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::encoding;
+use super::encoding::{self, Mark};
 use super::octets::DecodeError;
 use crate::realm::principal::{PrincipalId, PrincipalRecord};
 
@@ -24,14 +24,14 @@ impl Packed {
         Self(octets.as_slice().into())
     }
 
-    /// What was written down already, if it can be read; and to `see_master`, as [`Packed::masters`].
-    pub(super) fn read(
+    /// What was written down already, if it can be read; and to `see`, as [`Packed::marks`].
+    pub(super) fn read<'r>(
         id: PrincipalId,
         revision: u64,
-        record: &[u8],
-        see_master: impl FnMut(u32),
+        record: &'r [u8],
+        see: impl FnMut(Mark<'r>),
     ) -> Result<Self, DecodeError> {
-        if encoding::check_record(record, see_master)? != id {
+        if encoding::check_record(record, see)? != id {
             return Err(DecodeError::Malformed("a record under another's id"));
         }
         let mut octets = Vec::with_capacity(HEAD_OCTETS + record.len());
@@ -65,9 +65,17 @@ impl Packed {
         self.names().next().unwrap_or_default()
     }
 
+    /// Which master keys its keys are sealed under, and which roles it has.
+    pub(super) fn marks(&self) -> impl Iterator<Item = Mark<'_>> {
+        encoding::marks_in(self.record())
+    }
+
     /// The numbers of the master keys that its keys are sealed under.
     pub(super) fn masters(&self) -> impl Iterator<Item = u32> {
-        encoding::masters_in(self.record())
+        self.marks().filter_map(|mark| match mark {
+            Mark::Master(master) => Some(master),
+            Mark::Role(_) => None,
+        })
     }
 
     /// The record. There always is one: nothing becomes a `Packed` that cannot be read.
@@ -89,9 +97,14 @@ mod tests {
             assert_eq!(packed.revision(), record.revision);
             assert_eq!(packed.unpack().as_ref(), Some(&record));
             let masters: Vec<_> = record.keys.iter().map(|key| key.sealed.master).collect();
+            let marks = masters.iter().map(|master| Mark::Master(*master));
+            let marks: Vec<_> = marks
+                .chain(record.roles.iter().map(|role| Mark::Role(role.as_str())))
+                .collect();
             let mut seen = Vec::new();
-            let read = Packed::read(record.id, record.revision, packed.record(), |master| seen.push(master));
-            assert!(read == Ok(packed.clone()) && seen == masters);
+            let read = Packed::read(record.id, record.revision, packed.record(), |mark| seen.push(mark));
+            assert!(read == Ok(packed.clone()) && seen == marks);
+            assert_eq!(packed.marks().collect::<Vec<_>>(), marks);
             assert_eq!(packed.masters().collect::<Vec<_>>(), masters);
             let names: Vec<_> = core::iter::once(&record.name)
                 .chain(&record.aliases)

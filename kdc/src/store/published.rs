@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::View;
-use crate::realm::principal::PrincipalId;
+use super::{Subject, View};
 
-/// The current view, and the principals that changed since the index was last brought up to it.
+/// The current view, and what changed since the index was last brought up to it.
 ///
-/// The index takes what it writes from the view, so what waits for it is never more than one id a principal, however long
+/// The index takes what it writes from the view, so what waits for it is never more than one key a record, however long
 /// it takes.
 pub(super) struct Published {
     view: ArcSwap<View>,
@@ -22,26 +21,26 @@ pub(super) struct Published {
 
 #[derive(Default)]
 struct Unindexed {
-    ids: HashSet<PrincipalId>,
+    subjects: HashSet<Subject>,
     stop: bool,
 }
 
 /// What to bring into the index.
 pub(super) struct Round {
     pub(super) view: Arc<View>,
-    /// Who changed since the last round.
-    pub(super) ids: HashSet<PrincipalId>,
+    /// What changed since the last round.
+    pub(super) subjects: HashSet<Subject>,
     /// There is no other round.
     pub(super) last: bool,
 }
 
 impl Published {
-    /// `unindexed` are the principals that the index has otherwise than the view.
-    pub(super) fn new(view: View, unindexed: HashSet<PrincipalId>) -> Self {
+    /// `unindexed` is what the index has otherwise than the view.
+    pub(super) fn new(view: View, unindexed: HashSet<Subject>) -> Self {
         Self {
             view: ArcSwap::from_pointee(view),
             unindexed: Mutex::new(Unindexed {
-                ids: unindexed,
+                subjects: unindexed,
                 stop: false,
             }),
             changed: Condvar::new(),
@@ -59,14 +58,14 @@ impl Published {
         handle.renew(&self.view.load());
     }
 
-    /// Makes `view` the current one; `touched` are the principals that it has otherwise than the one before.
-    pub(super) fn publish(&self, view: View, touched: HashSet<PrincipalId>) {
+    /// Makes `view` the current one; `touched` is what it has otherwise than the one before.
+    pub(super) fn publish(&self, view: View, touched: HashSet<Subject>) {
         let mut unindexed = self.lock();
         self.view.store(Arc::new(view));
-        if unindexed.ids.is_empty() {
-            unindexed.ids = touched;
+        if unindexed.subjects.is_empty() {
+            unindexed.subjects = touched;
         } else {
-            unindexed.ids.extend(touched);
+            unindexed.subjects.extend(touched);
         }
         drop(unindexed);
         self.changed.notify_one();
@@ -74,9 +73,9 @@ impl Published {
 
     /// Waits for a change, then as long as `pause` for more; or for the end.
     pub(super) fn next_round(&self, pause: Duration) -> Round {
-        let waiting = self
-            .changed
-            .wait_while(self.lock(), |unindexed| unindexed.ids.is_empty() && !unindexed.stop);
+        let waiting = self.changed.wait_while(self.lock(), |unindexed| {
+            unindexed.subjects.is_empty() && !unindexed.stop
+        });
         let waiting =
             self.stopped
                 .wait_timeout_while(waiting.unwrap_or_else(PoisonError::into_inner), pause, |unindexed| {
@@ -94,7 +93,7 @@ impl Published {
     fn take_round(&self, mut unindexed: MutexGuard<'_, Unindexed>) -> Round {
         Round {
             view: self.view(),
-            ids: std::mem::take(&mut unindexed.ids),
+            subjects: std::mem::take(&mut unindexed.subjects),
             last: unindexed.stop,
         }
     }

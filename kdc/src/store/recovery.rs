@@ -22,8 +22,7 @@ use super::packed::Packed;
 use super::segment_file::{Refusal, ReplayError, SegmentFile};
 use super::snapshot::{self, SnapshotError};
 use super::state_dir::{Numbered, StateDir};
-use super::{Keyring, View};
-use crate::realm::principal::PrincipalId;
+use super::{Keyring, Subject, View};
 
 /// A point in the history of changes: the last change, and the checksum of its frame.
 pub(super) type Position = (u64, u32);
@@ -45,8 +44,8 @@ pub(super) struct Recovered {
     pub(super) last_segment: LastSegment,
     /// The index, if it can be gone on with.
     pub(super) index: Option<Index>,
-    /// Who was changed beyond it.
-    pub(super) changed: HashSet<PrincipalId>,
+    /// What was changed beyond it.
+    pub(super) changed: HashSet<Subject>,
     pub(super) notices: Vec<Notice>,
     /// How much of a frame that was never finished follows the journal's last good one.
     pub(super) torn_octets: u64,
@@ -421,8 +420,8 @@ impl History<'_> {
         }
     }
 
-    /// Applies what the journal has after the view, up to `last`, and notes whom it is about.
-    fn replay(&self, view: &mut View, last: u64, changed: &mut HashSet<PrincipalId>) -> Result<(), OpenError> {
+    /// Applies what the journal has after the view, up to `last`, and notes what it is about.
+    fn replay(&self, view: &mut View, last: u64, changed: &mut HashSet<Subject>) -> Result<(), OpenError> {
         let first = view.sequence() + 1;
         if last < first {
             return Ok(());

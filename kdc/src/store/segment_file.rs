@@ -13,8 +13,7 @@ use super::journal::{Extent, Frame, LastSegment, read_frames};
 use super::octets::DecodeError;
 use super::recovery::Position;
 use super::state_dir::Numbered;
-use super::{StoreError, View};
-use crate::realm::principal::PrincipalId;
+use super::{StoreError, Subject, View};
 
 /// A segment of the journal, read.
 pub(super) struct SegmentFile {
@@ -92,14 +91,9 @@ impl SegmentFile {
         (self.head.sequence, self.head.chain)
     }
 
-    /// Applies to the view the batches that are after it and not after change `last`, and notes whom they are about. This
+    /// Applies to the view the batches that are after it and not after change `last`, and notes what they are about. This
     /// thread makes the changes, another one reads ahead.
-    pub(super) fn replay(
-        &self,
-        view: &mut View,
-        last: u64,
-        changed: &mut HashSet<PrincipalId>,
-    ) -> Result<(), ReplayError> {
+    pub(super) fn replay(&self, view: &mut View, last: u64, changed: &mut HashSet<Subject>) -> Result<(), ReplayError> {
         let after = view.sequence();
         thread::scope(|scope| {
             let (sender, frames) = sync_channel(READ_AHEAD);
@@ -169,7 +163,7 @@ fn replay_frame(
     frame: &Frame<'_>,
     batches: Vec<(u64, Batch)>,
     last: u64,
-    changed: &mut HashSet<PrincipalId>,
+    changed: &mut HashSet<Subject>,
 ) -> Result<(), Refusal> {
     for (first, batch) in batches {
         let end = first + batch.changes.len() as u64 - 1;
@@ -178,7 +172,7 @@ fn replay_frame(
         }
         for change in &batch.changes {
             view.apply(change)?;
-            changed.insert(change.principal());
+            changed.insert(change.subject());
         }
     }
     if view.sequence() == frame.last {

@@ -1,11 +1,13 @@
-//! Snapshots: every principal at one point in the journal, so that what is before that point need not be kept.
+//! Snapshots: every principal, role and rule at one point in the journal, so that what is before that point need not be kept.
 //!
 //! A snapshot is a head and blocks:
 //! ```text
 //! length      4 octets: of the payload
 //! checksum    4 octets: CRC32C of length and payload, seeded with the checksum of what is before the block
 //! payload     1, then entries: id (16 octets), revision, record with its length before it; in the order of the ids
-//!             or 2, how many entries there are and the digest over all (8 octets each): the end
+//!             or 3, then roles and rules: revision, record with its length before it; in the order of their keys, after
+//!             all entries, and only if there are any
+//!             or 2, how many entries there are and the digest over all and over roles and rules (8 octets each): the end
 //! ```
 
 use std::collections::BTreeMap;
@@ -19,14 +21,16 @@ use std::thread;
 use super::atomic_file::AtomicFile;
 use super::fill::{Filler, fill};
 use super::head::{Head, Kind};
-use super::octets::{DecodeError, Reader, put_number, put_octets};
-use super::view::fingerprint;
-use super::{Keyring, View};
+use super::octets::{DecodeError, Reader, put_nested, put_number, put_octets};
+use super::view::{access_fingerprint, fingerprint};
+use super::{Keyring, View, access_encoding};
+use crate::realm::access_record::{AccessKey, AccessRecord};
 use crate::realm::principal::PrincipalId;
 
 const EXTENSION: &str = "snapshot";
 const ENTRIES: u8 = 1;
 const END: u8 = 2;
+const ACCESS: u8 = 3;
 /// A block is begun when the one before has this much.
 const BLOCK_OCTETS: usize = 64 << 10;
 /// The most that is read as one block: what was begun, and one entry.
@@ -101,8 +105,23 @@ impl SnapshotWriter {
         }
     }
 
-    /// Completes the snapshot. How many entries it has.
-    pub(super) fn finish(mut self) -> io::Result<u64> {
+    /// Completes the snapshot, with the realm's roles and rules in the order of their keys. How many entries it has.
+    pub(super) fn finish<'r>(mut self, access: impl IntoIterator<Item = &'r AccessRecord>) -> io::Result<u64> {
+        if self.block.len() > 1 {
+            self.end_block()?;
+        }
+        self.block = vec![ACCESS];
+        for record in access {
+            put_number(&mut self.block, record.revision);
+            put_nested(&mut self.block, |out| access_encoding::put_access(out, record));
+            self.digest = self
+                .digest
+                .wrapping_add(access_fingerprint(&record.key(), record.revision));
+            if self.block.len() >= BLOCK_OCTETS {
+                self.end_block()?;
+                self.block = vec![ACCESS];
+            }
+        }
         if self.block.len() > 1 {
             self.end_block()?;
         }
@@ -130,6 +149,7 @@ impl SnapshotWriter {
 pub(super) struct SnapshotReader {
     blocks: Blocks,
     block: std::vec::IntoIter<Entry>,
+    access: Vec<AccessRecord>,
     count: u64,
     digest: u64,
     ended: bool,
@@ -141,6 +161,7 @@ impl SnapshotReader {
         Ok(Self {
             blocks: Blocks::open(path)?,
             block: Vec::new().into_iter(),
+            access: Vec::new(),
             count: 0,
             digest: 0,
             ended: false,
@@ -170,12 +191,22 @@ impl SnapshotReader {
                     let damaged = |why| SnapshotError::Damaged { offset, why };
                     self.block = entries.map_err(damaged)?.into_iter();
                 }
+                Block::Access(mut records) => self.access.append(&mut records),
                 Block::End(end) => {
-                    end.check(self.count, self.digest)?;
+                    let access = self.access.iter();
+                    let digest = access.fold(self.digest, |digest, record| {
+                        digest.wrapping_add(access_fingerprint(&record.key(), record.revision))
+                    });
+                    end.check(self.count, digest)?;
                     self.ended = true;
                 }
             }
         }
+    }
+
+    /// The roles and rules that were read: all of them, when all entries were.
+    fn into_access(self) -> Vec<AccessRecord> {
+        self.access
     }
 }
 
@@ -193,6 +224,8 @@ enum Block {
         offset: u64,
         octets: Vec<u8>,
     },
+    /// Roles and rules.
+    Access(Vec<AccessRecord>),
     End(End),
 }
 
@@ -210,7 +243,7 @@ impl End {
         }
         Err(SnapshotError::Damaged {
             offset: self.offset,
-            why: DecodeError::Malformed("another number of principals than announced"),
+            why: DecodeError::Malformed("another content than announced"),
         })
     }
 }
@@ -252,6 +285,7 @@ impl Blocks {
                 offset,
                 octets: payload,
             },
+            [ACCESS] => Block::Access(read_access(&payload).map_err(|why| self.damaged(why))?),
             [END] => Block::End(self.end(&payload).map_err(|why| self.damaged(why))?),
             [unknown] => return Err(self.damaged(DecodeError::Newer("snapshot block", unknown.into()))),
         };
@@ -318,6 +352,17 @@ fn entries<'a>(octets: &'a [u8]) -> impl Iterator<Item = Result<EntryIn<'a>, Dec
     core::iter::from_fn(move || (!reader.is_empty()).then(|| read(&mut reader)))
 }
 
+/// The roles and rules in a block's octets.
+fn read_access(octets: &[u8]) -> Result<Vec<AccessRecord>, DecodeError> {
+    let mut reader = Reader::new(octets);
+    let mut records = Vec::new();
+    while !reader.is_empty() {
+        let revision = reader.number()?;
+        records.push(access_encoding::read_access(reader.octets()?, revision)?);
+    }
+    Ok(records)
+}
+
 /// Reads the head of a snapshot, how long it is, and its checksum.
 pub(super) fn read_head(path: &Path) -> Result<(Head, usize, u32), SnapshotError> {
     let mut octets = Vec::new();
@@ -331,6 +376,9 @@ const DECODERS: usize = 2;
 const AT_ONCE: usize = 16;
 const WAITING: usize = 2;
 
+/// What is in a snapshot beside its entries.
+type Rest = (Vec<AccessRecord>, End);
+
 /// The octets of blocks, and where in the file they are.
 type Payloads = Vec<(u64, Vec<u8>)>;
 
@@ -339,10 +387,14 @@ type Payloads = Vec<(u64, Vec<u8>)>;
 pub(super) fn load(path: &Path, keyring: &Arc<Keyring>) -> Result<View, SnapshotError> {
     let mut blocks = Blocks::open(path)?;
     let expected = announced(path)?;
-    let (view, end) = fill(Arc::clone(keyring), expected, |filler| read_all(&mut blocks, &filler));
-    let (Some(end), Ok(mut view)) = (end?, view) else {
+    let (view, rest) = fill(Arc::clone(keyring), expected, |filler| read_all(&mut blocks, &filler));
+    let (Some((access, end)), Ok(mut view)) = (rest?, view) else {
         return Err(blocks.damaged(DecodeError::Malformed("a name of two principals")));
     };
+    for record in access {
+        let restored = view.restore_access(record);
+        restored.map_err(|_| blocks.damaged(DecodeError::Malformed("two roles or rules of one name")))?;
+    }
     end.check(view.len() as u64, view.digest())?;
     view.set_position(blocks.head.sequence, blocks.head.chain);
     Ok(view)
@@ -362,7 +414,7 @@ fn announced(path: &Path) -> io::Result<usize> {
 }
 
 /// Hands over all that is in the blocks; `None` when it was refused.
-fn read_all(blocks: &mut Blocks, filler: &Filler<'_>) -> Result<Option<End>, SnapshotError> {
+fn read_all(blocks: &mut Blocks, filler: &Filler<'_>) -> Result<Option<Rest>, SnapshotError> {
     thread::scope(|scope| {
         let (sender, payloads) = sync_channel(WAITING);
         let payloads = Arc::new(Mutex::new(payloads));
@@ -384,12 +436,16 @@ fn read_all(blocks: &mut Blocks, filler: &Filler<'_>) -> Result<Option<End>, Sna
     })
 }
 
-fn send_all(blocks: &mut Blocks, to: SyncSender<Payloads>) -> Result<Option<End>, SnapshotError> {
-    let mut some = Payloads::new();
+fn send_all(blocks: &mut Blocks, to: SyncSender<Payloads>) -> Result<Option<Rest>, SnapshotError> {
+    let (mut some, mut access) = (Payloads::new(), Vec::new());
     loop {
         let end = match blocks.next_block()? {
             Block::Entries { offset, octets } => {
                 some.push((offset, octets));
+                None
+            }
+            Block::Access(mut records) => {
+                access.append(&mut records);
                 None
             }
             Block::End(end) => Some(end),
@@ -397,8 +453,8 @@ fn send_all(blocks: &mut Blocks, to: SyncSender<Payloads>) -> Result<Option<End>
         if (end.is_some() || some.len() == AT_ONCE) && to.send(std::mem::take(&mut some)).is_err() {
             return Ok(None);
         }
-        if end.is_some() {
-            return Ok(end);
+        if let Some(end) = end {
+            return Ok(Some((access, end)));
         }
     }
 }
@@ -427,22 +483,32 @@ pub(super) fn write(directory: &Path, head: &Head, view: &View) -> io::Result<u6
     for packed in view.sorted_by(|a, b| a.id().cmp(&b.id())) {
         writer.add(packed.id(), packed.revision(), packed.record())?;
     }
-    writer.finish()
+    writer.finish(view.access().iter().map(|record| &**record))
 }
 
-/// Writes the entries of `before`, with `changed` in place of what has the same id there, as the snapshot that `head`
-/// describes. `None` in `changed` is a principal that is no more. How many entries it has.
+/// What has changed since a snapshot; `None` is what is no more.
+#[derive(Default)]
+pub(super) struct Changed {
+    /// Principals: revision, and record written down.
+    pub(super) principals: BTreeMap<PrincipalId, Option<(u64, Vec<u8>)>>,
+    /// Roles and rules.
+    pub(super) access: BTreeMap<AccessKey, Option<AccessRecord>>,
+}
+
+/// Writes what is in `before`, with `changed` in place of what has the same id or key there, as the snapshot that `head`
+/// describes. How many entries it has.
 pub(super) fn merge(
     directory: &Path,
     head: &Head,
     before: Option<SnapshotReader>,
-    changed: BTreeMap<PrincipalId, Option<(u64, Vec<u8>)>>,
+    changed: Changed,
 ) -> Result<u64, SnapshotError> {
     let mut writer = SnapshotWriter::create(directory, head)?;
-    let mut changed = changed.into_iter().peekable();
+    let mut access = BTreeMap::new();
+    let mut principals = changed.principals.into_iter().peekable();
     let mut add_changed = |writer: &mut SnapshotWriter, up_to: Option<PrincipalId>| -> io::Result<bool> {
         let mut replaced = false;
-        while let Some((id, new)) = changed.next_if(|(id, _)| up_to.is_none_or(|up_to| *id <= up_to)) {
+        while let Some((id, new)) = principals.next_if(|(id, _)| up_to.is_none_or(|up_to| *id <= up_to)) {
             replaced |= Some(id) == up_to;
             if let Some((revision, record)) = new {
                 writer.add(id, revision, &record)?;
@@ -456,9 +522,12 @@ pub(super) fn merge(
                 writer.add(entry.id, entry.revision, &entry.record)?;
             }
         }
+        let records = before.into_access().into_iter();
+        access.extend(records.map(|record| (record.key(), Some(record))));
     }
     add_changed(&mut writer, None)?;
-    Ok(writer.finish()?)
+    access.extend(changed.access);
+    Ok(writer.finish(access.values().flatten())?)
 }
 
 #[cfg(test)]
@@ -467,7 +536,7 @@ mod tests {
 
     use super::*;
     use crate::store::encoding;
-    use crate::store::test_realm::{identity, keyring, principal};
+    use crate::store::test_realm::{full_rule, identity, keyring, principal, role};
 
     fn head(sequence: u64) -> Head {
         Head {
@@ -485,14 +554,64 @@ mod tests {
         (record.id, octets)
     }
 
-    type Changed = BTreeMap<PrincipalId, Option<(u64, Vec<u8>)>>;
+    type Principals = BTreeMap<PrincipalId, Option<(u64, Vec<u8>)>>;
 
-    fn users(numbers: impl Iterator<Item = u64>, revision: u64) -> Changed {
+    fn users(numbers: impl Iterator<Item = u64>, revision: u64) -> Principals {
         let user = |n| {
             let (id, octets) = record(n, &format!("user{n}"));
             (id, Some((revision, octets)))
         };
         numbers.map(user).collect()
+    }
+
+    fn of(principals: Principals) -> Changed {
+        Changed {
+            principals,
+            access: access(&[(role("mail"), 3), (full_rule("office"), 4)]),
+        }
+    }
+
+    fn access(records: &[(AccessRecord, u64)]) -> BTreeMap<AccessKey, Option<AccessRecord>> {
+        let revised = |(record, revision): &(AccessRecord, u64)| {
+            let record = AccessRecord {
+                revision: *revision,
+                ..record.clone()
+            };
+            (record.key(), Some(record))
+        };
+        records.iter().map(revised).collect()
+    }
+
+    #[test]
+    fn roles_and_rules_are_those_of_the_one_before_and_what_has_changed_since() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = |sequence| {
+            let view = load(&snapshot_path(directory.path(), sequence), &Arc::new(keyring())).unwrap();
+            let records = view
+                .access()
+                .iter()
+                .map(|record| (record.key().name().to_owned(), record.revision));
+            records.collect::<Vec<_>>()
+        };
+        let many: Vec<_> = (0..2000).map(|n| (full_rule(&format!("r{n:04}")), n)).collect();
+        let changed = |access| Changed {
+            access,
+            ..Changed::default()
+        };
+        merge(directory.path(), &head(10), None, changed(access(&many))).unwrap();
+        let mut expected: Vec<_> = many
+            .iter()
+            .map(|(record, n)| (record.key().name().to_owned(), *n))
+            .collect();
+        assert_eq!(kept(10), expected);
+
+        let mut next = access(&[(full_rule("r0003"), 11), (role("staff"), 12)]);
+        next.insert(full_rule("r0000").key(), None);
+        let before = SnapshotReader::open(&snapshot_path(directory.path(), 10)).unwrap();
+        merge(directory.path(), &head(20), Some(before), changed(next)).unwrap();
+        expected[3].1 = 11;
+        expected[0] = ("staff".into(), 12);
+        assert_eq!(kept(20), expected);
     }
 
     fn revisions(path: &Path) -> BTreeMap<PrincipalId, u64> {
@@ -504,7 +623,7 @@ mod tests {
     fn a_snapshot_holds_the_one_before_and_what_has_changed_since() {
         let directory = tempfile::tempdir().unwrap();
         let mut expected: BTreeMap<_, _> = BTreeMap::new();
-        merge(directory.path(), &head(10), None, users(0..2000, 5)).unwrap();
+        merge(directory.path(), &head(10), None, of(users(0..2000, 5))).unwrap();
         expected.extend(users(0..2000, 5).into_keys().map(|id| (id, 5)));
         let first = snapshot_path(directory.path(), 10);
         assert_eq!(revisions(&first), expected);
@@ -520,7 +639,7 @@ mod tests {
             };
         }
         let before = SnapshotReader::open(&first).unwrap();
-        let count = merge(directory.path(), &head(20), Some(before), changed).unwrap();
+        let count = merge(directory.path(), &head(20), Some(before), of(changed)).unwrap();
         assert_eq!(revisions(&snapshot_path(directory.path(), 20)), expected);
         assert_eq!(count, expected.len() as u64);
     }
@@ -528,7 +647,7 @@ mod tests {
     #[test]
     fn a_snapshot_altered_or_cut_anywhere_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        merge(directory.path(), &head(10), None, users(0..3, 5)).unwrap();
+        merge(directory.path(), &head(10), None, of(users(0..3, 5))).unwrap();
         let path = snapshot_path(directory.path(), 10);
         let octets = fs::read(&path).unwrap();
         let ring = Arc::new(keyring());
@@ -547,7 +666,7 @@ mod tests {
     #[test]
     fn a_snapshot_of_nobody_is_a_snapshot() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(merge(directory.path(), &head(0), None, Changed::new()).unwrap(), 0);
+        assert_eq!(merge(directory.path(), &head(0), None, Changed::default()).unwrap(), 0);
         let view = load(&snapshot_path(directory.path(), 0), &Arc::new(keyring())).unwrap();
         assert_eq!((view.len(), view.sequence(), view.chain()), (0, 0, 9));
     }

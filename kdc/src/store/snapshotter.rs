@@ -1,6 +1,5 @@
 //! The thread that makes snapshots of finished segments, and removes what those that are kept make superfluous.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -12,10 +11,9 @@ use super::error::{Damage, OpenError, io_error};
 use super::head::{Head, Identity, Kind};
 use super::notice::{Notice, Report};
 use super::segment_file::SegmentFile;
-use super::snapshot::{self, SnapshotError, SnapshotReader};
+use super::snapshot::{self, Changed, SnapshotError, SnapshotReader};
 use super::state_dir::{Numbered, StateDir};
 use super::{Change, atomic_file};
-use crate::realm::principal::PrincipalId;
 
 /// The way to the snapshotter's thread.
 pub(super) struct Snapshotter {
@@ -219,11 +217,9 @@ enum Made {
     SetAside,
 }
 
-type Changed = BTreeMap<PrincipalId, Option<(u64, Vec<u8>)>>;
-
 /// Gathers what the finished segments changed after `from`, up to `to`, where `current` begins.
 fn gather_all(finished: &[&Numbered], from: (u64, u32), to: &Head, current: &Numbered) -> Result<Changed, OpenError> {
-    let (mut at, mut changed) = (from, Changed::new());
+    let (mut at, mut changed) = (from, Changed::default());
     for segment in finished {
         at = gather(segment, at, &to.identity, &mut changed)?;
     }
@@ -267,10 +263,17 @@ fn note(changed: &mut Changed, revision: u64, change: Change) {
         Change::Put { record, .. } => {
             let mut octets = Vec::new();
             encoding::put_record(&mut octets, &record);
-            changed.insert(record.id, Some((revision, octets)));
+            changed.principals.insert(record.id, Some((revision, octets)));
         }
         Change::Remove { id, .. } => {
-            changed.insert(id, None);
+            changed.principals.insert(id, None);
+        }
+        Change::Declare { mut record, .. } => {
+            record.revision = revision;
+            changed.access.insert(record.key(), Some(*record));
+        }
+        Change::Withdraw { key, .. } => {
+            changed.access.insert(key, None);
         }
     }
 }

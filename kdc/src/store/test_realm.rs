@@ -3,14 +3,20 @@
 use core::time::Duration;
 
 use tessera_common::Random;
+use tessera_common::admin::Span;
 use tessera_common::crypto::{EncType, Key};
 use tessera_common::name::{Name, Realm};
+use tessera_common::role::RoleName;
 use tessera_common::time::KerberosTime;
 use zeroize::Zeroizing;
 
 use super::head::Identity;
 use super::{Author, Change, Keyring, MasterKey};
-use crate::realm::principal::{Attributes, Opened, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+use crate::realm::access_record::{AccessRecord, Declared};
+use crate::realm::glob::Glob;
+use crate::realm::hours::Hours;
+use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+use crate::realm::rules::{Effect, Rule, RuleName, RuleParts};
 
 /// Octets that are never the same twice, and always the same for the same test.
 #[derive(Default)]
@@ -51,6 +57,10 @@ pub(crate) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
+pub(crate) fn roles(texts: &[&str]) -> Vec<RoleName> {
+    texts.iter().map(|text| RoleName::new(text).unwrap()).collect()
+}
+
 pub(crate) fn stored_key(keyring: &Keyring, id: PrincipalId, kvno: u32, random: &mut dyn Random) -> StoredKey {
     let key = Key::random(EncType::Aes256CtsHmacSha1_96, random);
     StoredKey {
@@ -71,6 +81,7 @@ pub(crate) fn principal(number: u64, text: &str) -> PrincipalRecord {
         aliases: Vec::new(),
         keys: Vec::new(),
         attributes: Attributes::empty(),
+        roles: Vec::new(),
         expires: None,
         password_expires: None,
         max_life: None,
@@ -96,6 +107,42 @@ pub(crate) fn replace(record: PrincipalRecord) -> Change {
     }
 }
 
+/// That there is such a role.
+pub(crate) fn role(text: &str) -> AccessRecord {
+    declared(Declared::Role(RoleName::new(text).unwrap()))
+}
+
+/// A rule that has everything a rule can have.
+pub(crate) fn full_rule(text: &str) -> AccessRecord {
+    let parts = RuleParts {
+        name: RuleName::new(text).unwrap(),
+        effect: Effect::Allow,
+        roles: roles(&["staff", "auditors"]),
+        services: vec![Glob::any("host/*"), Glob::any("http/www")],
+        from: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+        hours: Some(Hours::new(["Mon-Fri 08:00-18:00".parse().unwrap(), "Sat".parse().unwrap()]).unwrap()),
+        max_life: Some(Span(Duration::from_secs(3600))),
+    };
+    declared(Declared::Rule(Rule::new(parts).unwrap()))
+}
+
+fn declared(declared: Declared) -> AccessRecord {
+    AccessRecord {
+        declared,
+        revision: 0,
+        created: author().when,
+        changed: author().when,
+        changed_by: author().who,
+    }
+}
+
+pub(crate) fn declare(record: AccessRecord) -> Change {
+    Change::Declare {
+        expected: None,
+        record: Box::new(record),
+    }
+}
+
 /// A record that has everything a record can have.
 pub(crate) fn full_record() -> PrincipalRecord {
     let (ring, id) = (keyring(), id(42));
@@ -114,6 +161,7 @@ pub(crate) fn full_record() -> PrincipalRecord {
             key(1, EncType::Aes128CtsHmacSha256_128, Some(KerberosTime(-5))),
         ],
         attributes: Attributes::LOCKED | Attributes::OK_AS_DELEGATE,
+        roles: roles(&["mail.paid", "staff"]),
         expires: Some(KerberosTime(1_800_000_000)),
         password_expires: Some(KerberosTime(i64::MIN)),
         max_life: Some(Duration::from_secs(36_000)),
@@ -133,12 +181,7 @@ fn sealed_octets(keyring: &Keyring, id: PrincipalId, kvno: u32) -> StoredKey {
         etype: EncType::Aes256CtsHmacSha1_96,
         salt: (kvno != 1).then(|| vec![0, 0xff, 7]),
         retired: None,
-        sealed: SealedKey {
-            master,
-            nonce: [3; 12],
-            ciphertext: [id.0, id.0, id.0].concat(),
-            opened: Opened::default(),
-        },
+        sealed: SealedKey::new(master, [3; 12], [id.0, id.0, id.0].concat()),
     }
 }
 

@@ -1,7 +1,6 @@
 //! A consistent picture of the realm's principals, and the rules by which a change makes the next one.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
@@ -9,11 +8,14 @@ use quick_cache::sync::Cache;
 use tessera_common::Random;
 use tessera_common::crypto::Key;
 use tessera_common::name::Name;
+use tessera_common::role::RoleName;
 
 use super::found::Found;
 use super::packed::Packed;
 use super::table::Table;
-use super::{Change, Keyring, StoreError, encoding};
+use super::tally::Tally;
+use super::{Change, Keyring, StoreError, Subject, access_encoding, encoding};
+use crate::realm::access_record::{AccessKey, AccessRecord, AccessRecords};
 use crate::realm::principal::{KeyPlace, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
 
 /// How many records are kept taken apart, with those of their keys that were opened, for the principals that are busy just
@@ -40,17 +42,18 @@ struct State {
     sequence: u64,
     chain: u32,
     digest: u64,
-    masters: BTreeSet<u32>,
+    tally: Tally,
+    access: Arc<AccessRecords>,
 }
 
-/// Principals by id and by name, how many, the digest over all, and the master keys that theirs are sealed under.
+/// Principals by id and by name, how many, the digest over all, and what is kept account of.
 #[derive(Default)]
 pub(super) struct Content {
     pub(super) by_id: Table,
     pub(super) by_name: Table,
     pub(super) len: usize,
     pub(super) digest: u64,
-    pub(super) masters: BTreeSet<u32>,
+    pub(super) tally: Tally,
 }
 
 impl View {
@@ -66,7 +69,7 @@ impl View {
             by_name,
             len,
             digest,
-            masters,
+            tally,
         } = content;
         let state = State {
             by_id,
@@ -78,7 +81,8 @@ impl View {
             sequence: 0,
             chain: 0,
             digest,
-            masters,
+            tally,
+            access: Arc::default(),
         };
         Self {
             state: Arc::new(state),
@@ -168,9 +172,27 @@ impl View {
         &self.state.keyring
     }
 
+    /// The roles and rules that are in the database.
+    #[must_use]
+    pub fn access(&self) -> &AccessRecords {
+        &self.state.access
+    }
+
+    /// The roles that any principal has, declared or not, by name, and how many have each.
+    pub fn holders(&self) -> impl Iterator<Item = (&RoleName, usize)> {
+        self.state.tally.roles()
+    }
+
     /// Every principal as it is kept, in no order.
     pub(super) fn packed(&self) -> impl Iterator<Item = &Packed> {
         self.state.by_id.iter()
+    }
+
+    /// Whatever has a revision here.
+    pub(super) fn subjects(&self) -> Vec<Subject> {
+        let principals = self.packed().map(|packed| Subject::Principal(packed.id()));
+        let access = self.access().iter().map(|record| Subject::Access(record.key()));
+        principals.chain(access).collect()
     }
 
     /// The principal with this id as it is kept.
@@ -186,8 +208,8 @@ impl View {
         all
     }
 
-    /// A number that says which principals are here in which revision: what two copies of a realm have in common when
-    /// they are the same.
+    /// A number that says which principals, roles and rules are here in which revision: what two copies of a realm have in
+    /// common when they are the same.
     pub(super) fn digest(&self) -> u64 {
         self.state.digest
     }
@@ -199,7 +221,7 @@ impl View {
 
     /// The numbers of the master keys that any key in here is, or at some time was, sealed under.
     pub(super) fn masters(&self) -> impl Iterator<Item = u32> {
-        self.state.masters.iter().copied()
+        self.state.tally.masters()
     }
 
     /// The same with other master keys.
@@ -229,6 +251,20 @@ impl View {
                 check_revision(old, *expected)?;
                 Ok(state.replace(*id, None))
             }
+            Change::Declare { expected, record } => {
+                let key = record.key();
+                state.check_access(&key, *expected)?;
+                let new = AccessRecord {
+                    revision: state.sequence + 1,
+                    ..AccessRecord::clone(record)
+                };
+                Ok(state.replace_access(key, Some(new.into())))
+            }
+            Change::Withdraw { key, expected } => {
+                state.check_access(key, Some(*expected))?;
+                state.check_unused(key)?;
+                Ok(state.replace_access(key.clone(), None))
+            }
         }
     }
 
@@ -240,10 +276,22 @@ impl View {
         Ok(())
     }
 
+    /// Puts a role or rule in, whatever its revision; the sequence stays.
+    pub(super) fn restore_access(&mut self, record: AccessRecord) -> Result<(), StoreError> {
+        let state = self.state();
+        let key = record.key();
+        state.check_access(&key, None)?;
+        state.swap_access(&key, Some(record.into()));
+        Ok(())
+    }
+
     /// Takes back the last change that was applied.
     pub(super) fn undo(&mut self, undo: Undo) {
         let state = self.state();
-        state.swap(undo.id, undo.old);
+        match undo {
+            Undo::Principal { id, old } => drop(state.swap(id, old)),
+            Undo::Access { key, old } => drop(state.swap_access(&key, old)),
+        }
         state.sequence -= 1;
     }
 
@@ -296,10 +344,60 @@ impl State {
 
     fn replace(&mut self, id: PrincipalId, new: Option<Packed>) -> Undo {
         self.sequence += 1;
-        Undo {
+        Undo::Principal {
             id,
             old: self.swap(id, new),
         }
+    }
+
+    fn replace_access(&mut self, key: AccessKey, new: Option<Arc<AccessRecord>>) -> Undo {
+        self.sequence += 1;
+        let old = self.swap_access(&key, new);
+        Undo::Access { key, old }
+    }
+
+    fn swap_access(&mut self, key: &AccessKey, new: Option<Arc<AccessRecord>>) -> Option<Arc<AccessRecord>> {
+        let records = Arc::make_mut(&mut self.access);
+        if let Some(new) = &new {
+            self.digest = self.digest.wrapping_add(access_fingerprint(key, new.revision));
+        }
+        let old = match new {
+            Some(new) => records.insert(new),
+            None => records.remove(key),
+        };
+        if let Some(old) = &old {
+            self.digest = self.digest.wrapping_sub(access_fingerprint(key, old.revision));
+        }
+        old
+    }
+
+    fn check_access(&self, key: &AccessKey, expected: Option<u64>) -> Result<(), StoreError> {
+        let found = self.access.get(key).map(|record| record.revision);
+        if found == expected {
+            return Ok(());
+        }
+        Err(StoreError::AccessConflict {
+            key: key.clone(),
+            expected: expected.unwrap_or(0),
+            found: found.unwrap_or(0),
+        })
+    }
+
+    /// That neither a rule nor a principal has this role.
+    fn check_unused(&self, key: &AccessKey) -> Result<(), StoreError> {
+        let AccessKey::Role(role) = key else {
+            return Ok(());
+        };
+        let rule = self.access.rules_with(role).next().map(|rule| rule.name().clone());
+        let holders = self.tally.holders(role);
+        if rule.is_none() && holders == 0 {
+            return Ok(());
+        }
+        Err(StoreError::RoleInUse {
+            role: role.clone(),
+            rule,
+            holders,
+        })
     }
 
     fn swap(&mut self, id: PrincipalId, new: Option<Packed>) -> Option<Packed> {
@@ -309,6 +407,7 @@ impl State {
                 self.by_name.remove(self.names.hash_one(name), old);
             }
             self.by_id.remove(id_hash(id), old);
+            old.marks().for_each(|mark| self.tally.remove(mark));
             self.len -= 1;
             self.digest = self.digest.wrapping_sub(fingerprint(id, old.revision()));
         }
@@ -319,7 +418,7 @@ impl State {
     }
 
     fn insert(&mut self, new: Packed) {
-        self.masters.extend(new.masters());
+        new.marks().for_each(|mark| self.tally.add(mark));
         for name in new.names() {
             self.by_name.insert(self.names.hash_one(name), new.clone());
         }
@@ -383,9 +482,15 @@ impl core::fmt::Debug for View {
 }
 
 /// What a change replaced.
-pub(super) struct Undo {
-    id: PrincipalId,
-    old: Option<Packed>,
+pub(super) enum Undo {
+    Principal {
+        id: PrincipalId,
+        old: Option<Packed>,
+    },
+    Access {
+        key: AccessKey,
+        old: Option<Arc<AccessRecord>>,
+    },
 }
 
 fn check_revision(found: &Packed, expected: u64) -> Result<(), StoreError> {
@@ -419,10 +524,25 @@ pub(super) fn fingerprint(id: PrincipalId, revision: u64) -> u64 {
     x ^ (x >> 31)
 }
 
+/// The same for a role or a rule.
+pub(super) fn access_fingerprint(key: &AccessKey, revision: u64) -> u64 {
+    let mut octets = Vec::new();
+    access_encoding::put_key(&mut octets, key);
+    octets
+        .chunks(8)
+        .fold(fingerprint(PrincipalId([0; 16]), revision), |sum, chunk| {
+            let mut id = [0; 16];
+            for (to, from) in id.iter_mut().zip(sum.to_le_bytes().iter().chain(chunk)) {
+                *to = *from;
+            }
+            fingerprint(PrincipalId(id), revision)
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::test_realm::{add, id, keyring, name, principal, replace};
+    use crate::store::test_realm::{add, declare, full_rule, id, keyring, name, principal, replace, role, roles};
 
     fn view(changes: &[Change]) -> View {
         let mut view = View::empty(Arc::new(keyring()));
@@ -537,6 +657,111 @@ mod tests {
         view.undo(undo);
         assert_eq!((view.len(), view.sequence(), view.digest()), (2, 2, digest));
         assert!(view.find(&name("alice")).is_some() && view.find(&name("carol")).is_none());
+    }
+
+    #[test]
+    fn roles_and_rules_are_kept_under_their_names_and_taken_back_as_principals_are() {
+        let mut view = view(&[declare(role("staff")), declare(full_rule("office"))]);
+        let digest = view.digest();
+        let names = |view: &View| view.access().iter().map(|record| record.key()).collect::<Vec<_>>();
+        let expected = [role("staff").key(), full_rule("office").key()];
+        assert_eq!(names(&view), expected);
+        assert_eq!(view.access().get(&expected[1]).unwrap().revision, 2);
+        assert_eq!((view.len(), view.sequence()), (0, 2));
+
+        let before = view.clone();
+        let undo = view
+            .apply(&Change::Withdraw {
+                key: expected[1].clone(),
+                expected: 2,
+            })
+            .unwrap();
+        assert!(names(&view) == expected[..1] && names(&before) == expected);
+        view.undo(undo);
+        let undo = view
+            .apply(&Change::Declare {
+                expected: Some(2),
+                record: Box::new(full_rule("office")),
+            })
+            .unwrap();
+        assert_eq!(view.access().get(&expected[1]).unwrap().revision, 3);
+        assert_ne!(view.digest(), digest);
+        view.undo(undo);
+        // A role and a rule may have the same name.
+        let undo = view.apply(&declare(role("office"))).unwrap();
+        view.undo(undo);
+        assert_eq!((view.digest(), view.sequence()), (digest, 2));
+        assert_eq!(names(&view), expected);
+    }
+
+    #[test]
+    fn a_role_or_rule_that_was_seen_otherwise_is_a_conflict() {
+        let mut view = view(&[declare(role("staff")), declare(full_rule("office"))]);
+        for (key, found) in [(role("staff").key(), 1), (full_rule("office").key(), 2)] {
+            let withdrawn = view.apply(&Change::Withdraw {
+                key: key.clone(),
+                expected: 7,
+            });
+            let conflict = |expected| StoreError::AccessConflict {
+                key: key.clone(),
+                expected,
+                found,
+            };
+            assert_eq!(withdrawn.err(), Some(conflict(7)));
+            let record = AccessRecord::clone(view.access().get(&key).unwrap());
+            assert_eq!(view.apply(&declare(record)).err(), Some(conflict(0)));
+        }
+        let gone = view.apply(&Change::Withdraw {
+            key: role("mail").key(),
+            expected: 1,
+        });
+        let conflict = StoreError::AccessConflict {
+            key: role("mail").key(),
+            expected: 1,
+            found: 0,
+        };
+        assert_eq!(gone.err(), Some(conflict));
+    }
+
+    #[test]
+    fn a_role_that_somebody_has_stays() {
+        let with_roles = |number, names: &[&str]| PrincipalRecord {
+            roles: roles(names),
+            ..principal(number, &format!("user{number}"))
+        };
+        let mut view = view(&[
+            declare(role("mail")),
+            declare(role("staff")),
+            declare(full_rule("office")),
+            add(with_roles(1, &["mail"])),
+            add(with_roles(2, &["mail", "other"])),
+        ]);
+        let mut withdraw = |view: &mut View, name: &str| {
+            let key = role(name).key();
+            let expected = view.access().get(&key).unwrap().revision;
+            view.apply(&Change::Withdraw { key, expected }).map(drop)
+        };
+        let in_use = |name: &str, rule: Option<&str>, holders| {
+            Err(StoreError::RoleInUse {
+                role: name.parse().unwrap(),
+                rule: rule.map(|rule| rule.parse().unwrap()),
+                holders,
+            })
+        };
+        assert_eq!(withdraw(&mut view, "staff"), in_use("staff", Some("office"), 0));
+        assert_eq!(withdraw(&mut view, "mail"), in_use("mail", None, 2));
+        let holders = |view: &View| {
+            let holders = view.holders().map(|(role, count)| (role.to_string(), count));
+            holders.collect::<Vec<_>>()
+        };
+        assert_eq!(holders(&view), [("mail".into(), 2), ("other".into(), 1)]);
+        let mut one = with_roles(1, &[]);
+        one.revision = 4;
+        view.apply(&replace(one)).unwrap();
+        assert_eq!(withdraw(&mut view, "mail"), in_use("mail", None, 1));
+        view.apply(&Change::Remove { id: id(2), expected: 5 }).unwrap();
+        assert_eq!(withdraw(&mut view, "mail"), Ok(()));
+        assert_eq!(holders(&view), []);
     }
 
     #[test]

@@ -208,7 +208,7 @@ impl<R: Fn()> Worker<R> {
                 if !request.changes.is_empty() {
                     batches.extend_from_slice(&request.batch);
                 }
-                touched.extend(request.changes.iter().map(Change::principal));
+                touched.extend(request.changes.iter().map(Change::subject));
             }
             outcomes.push((request.reply, outcome));
         }

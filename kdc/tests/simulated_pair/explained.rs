@@ -1,9 +1,11 @@
 //! What `principal explain` says is what happens.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tessera_common::name::Name;
 use tessera_kdc::kerberos::{Explained, explain};
+use tessera_kdc::realm::access::{AccessPolicy, Fit};
 use tessera_kdc::realm::denied::Denied;
 use tessera_kdc::realm::principal::{Attributes, PrincipalRecord};
 use tessera_kdc::realm::settings::RealmSettings;
@@ -14,16 +16,19 @@ use crate::world::{NOON, World, hours};
 type Realm = fn(&mut RealmSettings);
 type Principal = fn(&mut PrincipalRecord);
 
-fn of(world: &World, client: &str, service: &str) -> Explained {
+fn of<'w>(world: &'w World, client: &str, service: &str) -> Explained<'w> {
     let view = world.store.view();
     let find = |name: &str| view.find(&Name::parse(name).unwrap()).unwrap().clone();
-    explain(world.kdc.settings(), &find(client), &find(service), world.now)
+    let policy = AccessPolicy::of(world.kdc.settings());
+    let from = world.peer.parse::<SocketAddr>().unwrap().ip();
+    explain(policy, &find(client), &find(service), from, world.now)
 }
 
-fn alice(realm: Realm, principal: Principal) -> Explained {
+fn alice(realm: Realm, principal: Principal) -> Explained<'static> {
     let mut world = World::with(realm);
     world.change("alice", |_, record| principal(record));
-    of(&world, "alice", "krbtgt/EXAMPLE.COM")
+    // What is explained borrows the realm's rules; a test's process is short.
+    of(Box::leak(Box::new(world)), "alice", "krbtgt/EXAMPLE.COM")
 }
 
 #[test]
@@ -79,7 +84,9 @@ fn why_there_is_no_ticket_is_told() {
     assert!(!open.proof_needed && open.by_login.is_ok());
 
     let mut world = World::new();
-    let for_service = |world: &World| of(world, "alice", "host/www");
+    fn for_service(world: &World) -> Explained<'_> {
+        of(world, "alice", "host/www")
+    }
     assert!(for_service(&world).by_ticket.is_ok());
     world.change("host/www", |_, record| {
         record.max_life = Some(Duration::from_secs(60));
@@ -94,3 +101,35 @@ fn why_there_is_no_ticket_is_told() {
         "people are no services"
     );
 }
+
+#[test]
+fn rules_are_told_with_what_comes_of_them() {
+    let mut world = World::with(|settings| settings.access = crate::access::declared(&["staff", "guests"], RULES));
+    world.change("alice", |_, record| record.roles = vec!["staff".parse().unwrap()]);
+    let told: Vec<_> = of(&world, "alice", "host/www")
+        .rules
+        .iter()
+        .map(|looked| (looked.rule.name().to_string(), looked.fit))
+        .collect();
+    let expected = [
+        ("guests", Fit::Role),
+        ("office", Fit::Applies),
+        ("tuesdays", Fit::Hours),
+    ];
+    assert_eq!(told, expected.map(|(name, fit)| (name.to_owned(), fit)));
+    let grant = of(&world, "alice", "host/www").by_ticket.unwrap();
+    assert_eq!((grant.life, grant.rule.unwrap().name().as_str()), (hours(1), "office"));
+    world.peer = "198.51.100.1:1";
+    let refused = of(&world, "alice", "host/www").by_ticket.unwrap_err();
+    assert_eq!((refused.name(), refused.rules().len()), ("no-rule-allows", 3));
+    assert!(of(&world, "alice", "krbtgt/EXAMPLE.COM").rules.is_empty());
+    assert!(
+        of(&world, "alice", "host/www").default_counts && !of(&world, "alice", "krbtgt/EXAMPLE.COM").default_counts
+    );
+}
+
+const RULES: &[&str] = &[
+    r#"{"name":"office","effect":"allow","roles":["staff"],"services":["host/*"],"from":["192.0.2.0/24"],"max-life":"1h"}"#,
+    r#"{"name":"guests","effect":"allow","roles":["guests"],"services":["*"]}"#,
+    r#"{"name":"tuesdays","effect":"allow","services":["host/www"],"hours":["Tue 03:00-03:01"]}"#,
+];

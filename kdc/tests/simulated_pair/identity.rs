@@ -1,10 +1,15 @@
 //! Who a ticket belongs to, when names change hands; keys that roll over; user-to-user.
 
 use tessera_client::exchange::{AsRequest, TgsRequest};
+use tessera_common::ap::{Vouched, vouched};
 use tessera_common::error_code::ErrorCode;
 use tessera_common::flags::{KdcOptions, TicketFlags};
 use tessera_common::name::name_type;
-use tessera_common::wire::{self, Any, KdcReqBody, TgsReq};
+use tessera_common::role::RoleName;
+use tessera_common::wire::{
+    self, Any, AuthorizationData, AuthorizationDataElement, Cammac, KdcReqBody, TgsReq, ad_type,
+};
+use tessera_kdc::realm::access::Access;
 use tessera_kdc::realm::accounting::Transport;
 use tessera_kdc::realm::principal::Attributes;
 
@@ -313,6 +318,85 @@ fn a_service_that_rewrites_its_own_ticket_gets_nothing_for_it() {
         ErrorCode::KRB_AP_ERR_MODIFIED
     );
     assert_eq!(world.last_reason(), "ticket-binding-forged");
+}
+
+/// The service has the key that its tickets are sealed with, and so can make a svc-verifier; the realm's it cannot make.
+#[test]
+fn a_service_that_writes_roles_into_its_own_ticket_gains_nothing_at_the_kdc() {
+    let staff: RoleName = "staff".parse().unwrap();
+    let mut world = World::with(|settings| settings.access = Access::new([staff.clone()], []));
+    let tgt = world.tgt(|request| {
+        request.options = KdcOptions::RENEWABLE | KdcOptions::PROXIABLE;
+        request.times.rtime = Some(tessera_client::exchange::When::After(hours(24)));
+    });
+    let mut request = TgsRequest::new(principal("host/www"));
+    request.options = KdcOptions::RENEWABLE | KdcOptions::PROXIABLE;
+    request.times.rtime = Some(tessera_client::exchange::When::After(hours(24)));
+    let ticket = world.exchange(&tgt, request).unwrap();
+    let (sealed, part) = world.open(&ticket);
+    let view = tessera_kdc::store::Store::view(&world.store);
+    let server = view.find(&"host/www".parse().unwrap()).unwrap();
+    let key = view.key(server, server.current_keys().next().unwrap()).unwrap();
+
+    let if_relevant = &part.authorization_data.as_ref().unwrap()[0];
+    let nested: AuthorizationData = wire::decode(&if_relevant.ad_data).unwrap();
+    let own: Cammac = wire::decode(&nested[0].ad_data).unwrap();
+    let roles = vouched::roles_element([&staff].into_iter()).unwrap();
+    let wrapped = |elements: AuthorizationData, kdc_verifier| {
+        let svc_verifier = Some(vouched::svc_verifier(key, &elements));
+        let cammac = wire::encode(&Cammac {
+            elements,
+            kdc_verifier,
+            svc_verifier,
+            other_verifiers: None,
+        });
+        let element = |ad_type, ad_data: Vec<u8>| AuthorizationDataElement {
+            ad_type,
+            ad_data: ad_data.into(),
+        };
+        element(
+            ad_type::IF_RELEVANT,
+            wire::encode(&vec![element(ad_type::CAMMAC, cammac)]),
+        )
+    };
+    let with_roles = wrapped(
+        [own.elements.clone(), vec![roles.clone()]].concat(),
+        own.kdc_verifier.clone(),
+    );
+    let beside = wrapped(vec![roles], None);
+    for (what, data, forged) in [
+        ("roles under the KDC's own MAC", vec![with_roles], true),
+        (
+            "roles beside what the KDC said",
+            vec![if_relevant.clone(), beside],
+            false,
+        ),
+    ] {
+        let mut ticket = ticket.clone();
+        let (mut sealed, mut part) = (sealed.clone(), part.clone());
+        part.authorization_data = Some(data);
+        let usage = tessera_common::crypto::KeyUsage::TICKET;
+        sealed.enc_part.cipher = key.encrypt(usage, &wire::encode(&part), &mut world.random).into();
+        ticket.ticket = wire::encode(&sealed);
+        for request in [
+            TgsRequest::renew(&ticket),
+            TgsRequest::proxy(principal("host/www"), vec![]),
+        ] {
+            match world.exchange(&ticket, request) {
+                refused if forged => {
+                    assert_eq!(code(refused), ErrorCode::KRB_AP_ERR_MODIFIED, "{what}");
+                    assert_eq!(world.last_reason(), "ticket-binding-forged");
+                }
+                // What nobody vouched for is not in the new ticket.
+                got => {
+                    let data = world.open(&got.unwrap()).1.authorization_data.unwrap();
+                    assert_eq!(data.len(), 1, "{what}");
+                    let seen = Vouched::read(&data, key);
+                    assert_eq!((seen.problem(), seen.roles()), (None, &[][..]), "{what}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

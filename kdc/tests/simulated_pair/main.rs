@@ -8,6 +8,7 @@
 )]
 #![allow(missing_docs, unreachable_pub, reason = "tests")]
 
+mod access;
 mod armored;
 mod explained;
 mod identity;

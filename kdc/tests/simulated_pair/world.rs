@@ -118,6 +118,7 @@ impl World {
             aliases: Vec::new(),
             keys: Vec::new(),
             attributes: Attributes::empty(),
+            roles: Vec::new(),
             expires: None,
             password_expires: None,
             max_life: None,

@@ -3,7 +3,7 @@
 use tessera_common::Random as _;
 use tessera_common::crypto::{EncType, Key};
 use tessera_kdc::realm::principal::StoredKey;
-use tessera_kdc::store::{self, Location, MasterKeyError};
+use tessera_kdc::store::{self, About, Location, MasterKeyError};
 
 use super::*;
 
@@ -313,7 +313,7 @@ fn the_history_tells_each_change_its_time_and_its_author() {
         .iter()
         .rev()
         .take(3)
-        .map(|event| (event.sequence, event.what.word(), event.name.clone()))
+        .map(|event| (event.sequence, event.what.word(), event.about.clone()))
         .collect();
     let expected = [
         (14, "removed", "user1"),
@@ -322,7 +322,7 @@ fn the_history_tells_each_change_its_time_and_its_author() {
     ];
     assert_eq!(
         told,
-        expected.map(|(sequence, what, who)| (sequence, what, Some(name(who))))
+        expected.map(|(sequence, what, who)| (sequence, what, About::Principal(Some(name(who)))))
     );
     assert!(
         events

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod access;
 mod crash;
 mod damage;
 mod dump;
@@ -129,6 +130,7 @@ fn user(number: u64) -> PrincipalRecord {
         aliases: vec![name(&format!("alias{number}"))],
         keys: Vec::new(),
         attributes: Attributes::empty(),
+        roles: Vec::new(),
         expires: None,
         password_expires: None,
         max_life: None,

@@ -8,8 +8,8 @@ use crate::flags::TicketFlags;
 use crate::name::Principal;
 use crate::time::{KerberosTime, Timestamp};
 use crate::wire::{
-    self, EncTicketPart, EncryptedData, EncryptionKey, HostAddress, KerberosString, Kvno, PrincipalName, Ticket,
-    TransitedEncoding,
+    self, AuthorizationData, EncTicketPart, EncryptedData, EncryptionKey, HostAddress, KerberosString, Kvno,
+    PrincipalName, Ticket, TransitedEncoding,
 };
 
 /// Octets that no two calls share.
@@ -66,6 +66,7 @@ pub(crate) struct Issue {
     pub endtime: KerberosTime,
     pub addresses: Option<Vec<HostAddress>>,
     pub transited: &'static str,
+    pub authorization_data: Option<AuthorizationData>,
 }
 
 pub(crate) const AES256: EncType = EncType::Aes256CtsHmacSha1_96;
@@ -91,6 +92,7 @@ impl Issue {
             endtime: KerberosTime(NOW.0 + 36_000),
             addresses: None,
             transited: "",
+            authorization_data: None,
         }
     }
 
@@ -109,7 +111,7 @@ impl Issue {
             endtime: self.endtime,
             renew_till: None,
             caddr: self.addresses.clone(),
-            authorization_data: None,
+            authorization_data: self.authorization_data.clone(),
         };
         let cipher = self
             .key

@@ -7,3 +7,4 @@ mod krb_cred;
 mod messages;
 mod mit_library;
 pub(crate) mod tampering;
+mod vouched;

@@ -302,3 +302,20 @@ impl Der for Any {
         Self::get(before.get(..before.len() - from.0.len())?)
     }
 }
+
+/// `UTF8String`.
+impl Der for String {
+    const TAG: u8 = 0x0c;
+
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    fn put(&self, out: &mut Writer<'_>) {
+        out.put(self.as_bytes());
+    }
+
+    fn get(content: &[u8]) -> Option<Self> {
+        core::str::from_utf8(content).ok().map(str::to_owned)
+    }
+}

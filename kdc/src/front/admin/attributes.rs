@@ -56,6 +56,7 @@ pub(super) fn info(record: &PrincipalRecord, realm: &Realm) -> PrincipalInfo {
         id: record.id.to_string(),
         revision: record.revision,
         attributes: named.map(|(_, name)| (*name).to_owned()).collect(),
+        roles: record.roles.clone(),
         expires: record.expires.map(Time),
         password_expires: record.password_expires.map(Time),
         max_life: record.max_life.map(Span),

@@ -1,29 +1,33 @@
 //! What an administrator asks for, done to the store.
 
+use core::net::{IpAddr, Ipv4Addr};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
 use tessera_common::Random;
 use tessera_common::admin::{
-    GivenKey, HexOctets, KeytabKey, MAX_BATCH, NewKeys, NewPrincipal, Password, Reason, Request, Response, Settings,
+    Deadline, GivenKey, HexOctets, KeytabKey, MAX_BATCH, NewKeys, NewPrincipal, Password, Reason, Request, Response,
+    RoleChanges, Settings,
 };
 use tessera_common::crypto::{EncType, Key};
 use tessera_common::name::{Name, Principal};
+use tessera_common::role::RoleName;
 
 use super::attributes::{apply, info};
-use super::explain::explanation;
-use super::glob;
+use super::explain::{About, explanation};
 use crate::front::workers::Workers;
 use crate::kerberos;
+use crate::realm::access::AccessPolicy;
 use crate::realm::founding;
+use crate::realm::glob::Glob;
 use crate::realm::keys::{self, Former, FreshKeys};
 use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, StoredKey};
 use crate::realm::settings::RealmSettings;
 use crate::store::{Author, Change, Store, StoreError, View};
 
 /// How often a change is tried anew that somebody else's change came before.
-const TRIES: usize = 16;
+pub(super) const TRIES: usize = 16;
 
 /// What principals in one frame may weigh, so that they fit even with the longest names: their keys and aliases weigh 1
 /// each, and they themselves this.
@@ -54,7 +58,7 @@ impl Refused {
         }
     }
 
-    fn invalid(message: impl Into<String>) -> Self {
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(Reason::Invalid, message)
     }
 }
@@ -76,14 +80,27 @@ impl Executor<'_> {
         send: &mut dyn FnMut(&Response) -> io::Result<()>,
     ) -> io::Result<Result<(), Refused>> {
         let done = match request {
-            Request::List { glob } => {
-                self.list(glob.as_deref(), send)?;
+            Request::List { glob, role } => {
+                self.list(glob.as_deref(), role.as_ref(), send)?;
+                Ok(Response::Done)
+            }
+            Request::ListRoles => {
+                self.list_roles(send)?;
+                Ok(Response::Done)
+            }
+            Request::ListRules => {
+                self.list_rules(send)?;
                 Ok(Response::Done)
             }
             Request::Add(new) => self.add(&new),
             Request::Show { name } => self.show(&name),
-            Request::Explain { name, service } => self.explain(&name, service.as_deref()),
-            Request::Set { name, settings } => self.set(&name, &settings),
+            Request::Explain {
+                name,
+                service,
+                from,
+                at,
+            } => self.explain(&name, service.as_deref(), from, at),
+            Request::Set { name, settings, roles } => self.set(&name, &settings, &roles),
             Request::Password {
                 name,
                 password,
@@ -98,6 +115,12 @@ impl Executor<'_> {
             Request::Remove { name } => self.remove(&name),
             Request::Keytab { names, rotate } => self.keytab(&names, rotate),
             Request::Import { principals } => self.import(&principals),
+            Request::AddRole { name } => self.add_role(name),
+            Request::RemoveRole { name } => self.remove_role(name),
+            Request::AddRule { name, parts } => self.add_rule(&name, &parts),
+            Request::SetRule { name, parts, revision } => self.set_rule(&name, &parts, revision),
+            Request::RemoveRule { name } => self.remove_rule(&name),
+            Request::ShowRule { name } => self.show_rule(&name),
             _ => Err(Refused::invalid("this daemon does not know that request")),
         };
         match done {
@@ -125,27 +148,33 @@ impl Executor<'_> {
         self.shown(id)
     }
 
-    fn list(&self, pattern: Option<&str>, send: &mut dyn FnMut(&Response) -> io::Result<()>) -> io::Result<()> {
+    fn list(
+        &self,
+        pattern: Option<&str>,
+        role: Option<&RoleName>,
+        send: &mut dyn FnMut(&Response) -> io::Result<()>,
+    ) -> io::Result<()> {
         let realm = &self.settings.name;
+        let with_realm = pattern.is_some_and(|pattern| pattern.replace("\\@", "").contains('@'));
+        let glob = pattern.map(Glob::any);
         let wanted = |record: &PrincipalRecord| {
-            pattern.is_none_or(|pattern| {
-                let with_realm = pattern.replace("\\@", "").contains('@');
-                [&record.name].into_iter().chain(&record.aliases).any(|name| {
-                    let text = if with_realm {
-                        Principal::new(name.clone(), realm.clone()).to_string()
-                    } else {
-                        name.to_string()
-                    };
-                    glob::matches(pattern, &text)
+            role.is_none_or(|role| record.roles.contains(role))
+                && glob.as_ref().is_none_or(|glob| {
+                    [&record.name].into_iter().chain(&record.aliases).any(|name| {
+                        if with_realm {
+                            glob.matches(&Principal::new(name.clone(), realm.clone()).to_string())
+                        } else {
+                            glob.matches_chars(name.chars())
+                        }
+                    })
                 })
-            })
         };
         let sorted = self.store.view().sorted();
         let mut batch = Vec::new();
         let mut weight = 0;
         for record in sorted.filter(wanted) {
             batch.push(info(&record, realm));
-            weight += OWN_WEIGHT + record.keys.len() + record.aliases.len();
+            weight += OWN_WEIGHT + record.keys.len() + record.aliases.len() + record.roles.len();
             if batch.len() == MAX_BATCH || weight >= BATCH_WEIGHT {
                 send(&Response::Listed(core::mem::take(&mut batch)))?;
                 weight = 0;
@@ -162,23 +191,46 @@ impl Executor<'_> {
         Ok(Response::Principal(Box::new(info(&record, &self.settings.name))))
     }
 
-    fn explain(&self, name: &str, service: Option<&str>) -> Result<Response, Refused> {
+    fn explain(
+        &self,
+        name: &str,
+        service: Option<&str>,
+        from: Option<IpAddr>,
+        at: Option<Deadline>,
+    ) -> Result<Response, Refused> {
+        let at = at.unwrap_or(Deadline::At(self.author.when));
+        let at = at
+            .resolve(self.author.when)
+            .ok_or_else(|| Refused::invalid("nobody asks for a ticket at no time; name a time"))?;
+        let from = from.unwrap_or(Ipv4Addr::LOCALHOST.into());
         let view = self.store.view();
         let client = self.find(&view, name)?;
         let service = match service {
             Some(service) => self.find(&view, service)?,
             None => self.find(&view, &Name::krbtgt(&self.settings.name).to_string())?,
         };
-        let explained = kerberos::explain(&self.settings, &client, &service, self.author.when);
-        let (client, service) = (self.full(&client.name), self.full(&service.name));
-        Ok(Response::Explained(Box::new(explanation(client, service, explained))))
+        let policy = AccessPolicy {
+            settings: &self.settings,
+            database: view.access().declared(),
+        };
+        let explained = kerberos::explain(policy, &client, &service, from, at);
+        let about = About {
+            client: self.full(&client.name),
+            service: self.full(&service.name),
+            from,
+            at,
+            roles: policy.declared(&client.roles).map(ToString::to_string).collect(),
+            default_access: self.settings.default_access,
+        };
+        Ok(Response::Explained(Box::new(explanation(about, explained))))
     }
 
-    fn set(&mut self, name: &str, settings: &Settings) -> Result<Response, Refused> {
-        if *settings == Settings::default() {
+    fn set(&mut self, name: &str, settings: &Settings, roles: &RoleChanges) -> Result<Response, Refused> {
+        if *settings == Settings::default() && roles.is_empty() {
             return Err(Refused::invalid("nothing to set"));
         }
-        self.change(name, |this, _, record| {
+        self.change(name, |this, view, record| {
+            this.change_roles(view, record, roles)?;
             apply(settings, record, this.author.when);
             Ok(())
         })
@@ -376,6 +428,7 @@ impl Executor<'_> {
             }
         }
         apply(&new.settings, &mut record, now);
+        record.roles = self.declared_roles(view, &new.roles)?;
         Ok(record)
     }
 
@@ -571,13 +624,15 @@ impl Executor<'_> {
             StoreError::Conflict { .. } => Refused::new(Reason::Conflict, error.to_string()),
             StoreError::NameTaken { name, holder } => self.taken(name, holder),
             StoreError::NotFound => Refused::new(Reason::NotFound, error.to_string()),
+            StoreError::AccessConflict { .. } => Refused::new(Reason::Conflict, error.to_string()),
+            StoreError::RoleInUse { .. } => Refused::new(Reason::Protected, error.to_string()),
             StoreError::TooLarge { .. } => Refused::invalid(error.to_string()),
             _ => Refused::new(Reason::Unavailable, error.to_string()),
         }
     }
 }
 
-fn overtaken(name: &str) -> Refused {
+pub(super) fn overtaken(name: &str) -> Refused {
     Refused::new(
         Reason::Conflict,
         format!("{name} is being changed by somebody else all the time; nothing was changed, try again"),

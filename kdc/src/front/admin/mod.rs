@@ -1,9 +1,11 @@
 //! Administration over `<state>/admin.sock`: one thread for each administrator that is connected.
 
+mod access;
+#[cfg(test)]
+mod access_tests;
 mod attributes;
 mod execute;
 mod explain;
-mod glob;
 mod import;
 mod socket;
 #[cfg(test)]

@@ -267,12 +267,15 @@ impl AdminFront {
 fn describe(request: &Request) -> String {
     let (what, whom) = match request {
         Request::Add(new) => ("add", Some(&new.name)),
-        Request::List { glob } => ("list", glob.as_ref()),
+        Request::List { glob, .. } => ("list", glob.as_ref()),
         Request::Show { name } => ("show", Some(name)),
-        Request::Explain { name, service: None } => ("explain", Some(name)),
+        Request::Explain {
+            name, service: None, ..
+        } => ("explain", Some(name)),
         Request::Explain {
             name,
             service: Some(service),
+            ..
         } => return format!("request=explain principal={name:?} service={service:?}"),
         Request::Set { name, .. } => ("set", Some(name)),
         Request::Password { name, .. } => ("password", Some(name)),
@@ -285,6 +288,14 @@ fn describe(request: &Request) -> String {
         Request::Remove { name } => ("remove", Some(name)),
         Request::Keytab { names, .. } => return format!("request=keytab principals={:?}", names.join(",")),
         Request::Import { principals } => return format!("request=import count={}", principals.len()),
+        Request::AddRole { name } => return format!("request=add-role role={name}"),
+        Request::RemoveRole { name } => return format!("request=remove-role role={name}"),
+        Request::ListRoles => ("list-roles", None),
+        Request::AddRule { name, .. } => return format!("request=add-rule rule={name:?}"),
+        Request::SetRule { name, .. } => return format!("request=set-rule rule={name:?}"),
+        Request::RemoveRule { name } => return format!("request=remove-rule rule={name:?}"),
+        Request::ShowRule { name } => return format!("request=show-rule rule={name:?}"),
+        Request::ListRules => ("list-rules", None),
         Request::Reload => ("reload", None),
         Request::RotateMasterKey => ("rotate-master-key", None),
         _ => ("unknown", None),
@@ -404,7 +415,7 @@ mod tests {
         let served = served();
         let mut client = greeted(&served);
         for _ in 0..2 {
-            write_frame(&mut client, &Request::List { glob: None }).unwrap();
+            write_frame(&mut client, &Request::List { glob: None, role: None }).unwrap();
             assert_eq!(read_frame::<Response>(&mut client).unwrap(), Some(Response::Done));
             write_frame(&mut client, &Request::Reload).unwrap();
             assert_eq!(refusal(&mut client), (Reason::Invalid, "no file".into()));
@@ -415,12 +426,12 @@ mod tests {
     fn another_version_of_the_protocol_is_refused_with_what_to_do() {
         let served = served();
         let mut client = connect(&served);
-        write_frame(&mut client, &hello(2)).unwrap();
+        write_frame(&mut client, &hello(1)).unwrap();
         let (reason, message) = refusal(&mut client);
         assert_eq!(reason, Reason::Invalid);
         assert_eq!(
             message,
-            "principal 9 speaks version 2 of the administration protocol, this daemon version 1; use the principal that \
+            "principal 9 speaks version 1 of the administration protocol, this daemon version 2; use the principal that \
              came with it"
         );
         assert_eq!(read_frame::<Response>(&mut client).unwrap(), None);
@@ -436,7 +447,7 @@ mod tests {
         assert_eq!(reason, Reason::Invalid);
         assert!(message.starts_with("not a message of this protocol: "), "{message}");
         assert_eq!(read_frame::<Response>(&mut client).unwrap(), None);
-        write_frame(&mut other, &Request::List { glob: None }).unwrap();
+        write_frame(&mut other, &Request::List { glob: None, role: None }).unwrap();
         assert_eq!(read_frame::<Response>(&mut other).unwrap(), Some(Response::Done));
     }
 

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use tessera_common::admin::{
     Deadline, GivenKey, HexOctets, NewKeys, NewPrincipal, Password, PrincipalInfo, Reason, RefusedImport, Request,
-    Response, Settings, YesNo,
+    Response, RoleChanges, Settings, YesNo,
 };
 use tessera_common::crypto::{EncType, string_to_key};
 use tessera_common::name::{Name, Realm};
@@ -19,14 +19,15 @@ use crate::store::{Author, Change, Memory, Store, StoreError, View};
 
 const NOW: KerberosTime = KerberosTime(1_800_000_000);
 
-struct Desk<S> {
-    store: S,
+pub(super) struct Desk<S> {
+    pub(super) store: S,
+    pub(super) settings: RealmSettings,
     workers: WorkersGuard,
     random: Counter,
 }
 
 impl Desk<Memory> {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::at(Memory::new(keyring()))
     }
 }
@@ -37,14 +38,19 @@ impl<S: Store> Desk<S> {
         let changes = found(&store.view(), &settings(), &author("kdc"), &mut random).unwrap();
         store.commit(&author("kdc"), changes).unwrap();
         let workers = Workers::start(2, Bounds::default()).unwrap();
-        Self { store, workers, random }
+        Self {
+            store,
+            settings: settings(),
+            workers,
+            random,
+        }
     }
 
-    fn ask_all(&mut self, request: Request) -> Vec<Response> {
+    pub(super) fn ask_all(&mut self, request: Request) -> Vec<Response> {
         let workers = self.workers.workers();
         let mut executor = Executor {
             store: &self.store,
-            settings: settings().into(),
+            settings: self.settings.clone().into(),
             workers: &workers,
             author: author("uid 1000"),
             random: &mut self.random,
@@ -60,7 +66,7 @@ impl<S: Store> Desk<S> {
     }
 
     #[track_caller]
-    fn ask(&mut self, request: Request) -> Response {
+    pub(super) fn ask(&mut self, request: Request) -> Response {
         let responses = self.ask_all(request);
         let [response] = &responses[..] else {
             panic!("{responses:?}")
@@ -69,7 +75,7 @@ impl<S: Store> Desk<S> {
     }
 
     #[track_caller]
-    fn done(&mut self, request: Request) -> PrincipalInfo {
+    pub(super) fn done(&mut self, request: Request) -> PrincipalInfo {
         match self.ask(request) {
             Response::Principal(info) => *info,
             other => panic!("{other:?}"),
@@ -77,14 +83,14 @@ impl<S: Store> Desk<S> {
     }
 
     #[track_caller]
-    fn refused(&mut self, request: Request) -> (Reason, String) {
+    pub(super) fn refused(&mut self, request: Request) -> (Reason, String) {
         match self.ask(request) {
             Response::Refused { reason, message } => (reason, message),
             other => panic!("{other:?}"),
         }
     }
 
-    fn show(&mut self, name: &str) -> PrincipalInfo {
+    pub(super) fn show(&mut self, name: &str) -> PrincipalInfo {
         self.done(Request::Show { name: name.into() })
     }
 }
@@ -100,17 +106,18 @@ fn author(who: &str) -> Author {
     }
 }
 
-fn new(name: &str, keys: NewKeys) -> NewPrincipal {
+pub(super) fn new(name: &str, keys: NewKeys) -> NewPrincipal {
     NewPrincipal {
         name: name.into(),
         keys,
         // One that is quick to make from a password.
         enctypes: Some(vec!["aes128-sha1".into()]),
         settings: Settings::default(),
+        roles: Vec::new(),
     }
 }
 
-fn add(name: &str) -> Request {
+pub(super) fn add(name: &str) -> Request {
     Request::Add(new(name, NewKeys::Random))
 }
 
@@ -152,7 +159,8 @@ fn rotate(name: &str, keep: bool) -> Request {
 
 fn set(name: &str, settings: Settings) -> Request {
     let name = name.into();
-    Request::Set { name, settings }
+    let roles = RoleChanges::default();
+    Request::Set { name, settings, roles }
 }
 
 fn kvnos(info: &PrincipalInfo) -> Vec<u32> {
@@ -309,6 +317,7 @@ fn a_list_is_sorted_matches_names_and_aliases_and_comes_in_batches() {
     let mut listed = |glob: Option<&str>| {
         let mut responses = desk.ask_all(Request::List {
             glob: glob.map(Into::into),
+            role: None,
         });
         assert_eq!(responses.pop(), Some(Response::Done));
         let names = responses.into_iter().flat_map(|response| match response {
@@ -341,6 +350,7 @@ fn a_list_is_sorted_matches_names_and_aliases_and_comes_in_batches() {
     }
     let sizes: Vec<_> = desk.ask_all(Request::List {
         glob: Some("n*".into()),
+        role: None,
     });
     let sizes: Vec<_> = sizes
         .iter()

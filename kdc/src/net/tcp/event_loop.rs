@@ -19,7 +19,7 @@ use super::connections::Connections;
 use super::deadlines::{Deadline, Deadlines};
 use super::inbox::{Inbox, News};
 use crate::log::Log;
-use crate::net::{Origin, Service, Transport};
+use crate::net::{Origin, Service, Transport, pause};
 
 /// How many connections are accepted of one socket before others have their turn, and how many that have a turn at once are
 /// a crowd: some of them wait for milliseconds, and another loop is to help.
@@ -461,12 +461,4 @@ fn milliseconds(patience: Option<Duration>) -> EpollTimeout {
 )]
 fn now() -> Instant {
     Instant::now()
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a loop that fails at once, again and again, must not take the core"
-)]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(50));
 }

@@ -1,0 +1,98 @@
+//! The commands about roles and rules.
+
+use std::io::{Read, Write};
+
+use serde::Serialize;
+use tessera_common::admin::{Request, Response, RoleInfo, RuleChanges, RuleInfo};
+
+use super::AdminError;
+use super::cli::{RoleCommand, RuleCommand};
+use super::command::Administrator;
+use super::render_access::{roles, rule, rules};
+
+impl<S: Read + Write, W: Write> Administrator<S, W> {
+    pub(super) fn role(&mut self, command: RoleCommand) -> Result<(), AdminError> {
+        match command {
+            RoleCommand::Add { name } => {
+                let request = Request::AddRole { name: name.clone() };
+                self.done(&request)?;
+                self.say(format_args!("added the role {name}"))
+            }
+            RoleCommand::Remove { name } => {
+                let request = Request::RemoveRole { name: name.clone() };
+                self.done(&request)?;
+                self.say(format_args!("removed the role {name}"))
+            }
+            RoleCommand::List { json } => {
+                let all: Vec<RoleInfo> = self.daemon.all(&Request::ListRoles, |part| match part {
+                    Response::Roles(some) => Some(some),
+                    _ => None,
+                })?;
+                let text = roles(&all, self.look);
+                self.print_all(&all, &text, json)
+            }
+        }
+    }
+
+    pub(super) fn rule(&mut self, command: RuleCommand) -> Result<(), AdminError> {
+        match command {
+            RuleCommand::Add { name, parts } => {
+                let parts = RuleChanges::from(&*parts);
+                let info = self.ask_rule(&Request::AddRule { name, parts })?;
+                self.say(format_args!("added the rule {}", info.name))
+            }
+            RuleCommand::Set { name, parts, revision } => {
+                let parts = RuleChanges::from(&*parts);
+                let info = self.ask_rule(&Request::SetRule { name, parts, revision })?;
+                self.say(format_args!("changed the rule {}", info.name))
+            }
+            RuleCommand::Remove { name } => {
+                self.done(&Request::RemoveRule { name: name.clone() })?;
+                self.say(format_args!("removed the rule {name}"))
+            }
+            RuleCommand::Show { name, json } => {
+                let info = self.ask_rule(&Request::ShowRule { name })?;
+                let text = rule(&info, self.look);
+                self.print(&info, text, json)
+            }
+            RuleCommand::List { json } => {
+                let all: Vec<RuleInfo> = self.daemon.all(&Request::ListRules, |part| match part {
+                    Response::Rules(some) => Some(some),
+                    _ => None,
+                })?;
+                let text = rules(&all, self.look);
+                self.print_all(&all, &text, json)
+            }
+        }
+    }
+
+    fn done(&mut self, request: &Request) -> Result<(), AdminError> {
+        match self.daemon.ask(request)? {
+            Response::Done => Ok(()),
+            _ => Err(AdminError::Unexpected),
+        }
+    }
+
+    fn ask_rule(&mut self, request: &Request) -> Result<RuleInfo, AdminError> {
+        match self.daemon.ask(request)? {
+            Response::Rule(info) => Ok(*info),
+            _ => Err(AdminError::Unexpected),
+        }
+    }
+
+    // To a program, an array with each on a line of its own.
+    fn print_all(&mut self, all: &[impl Serialize], text: &str, json: bool) -> Result<(), AdminError> {
+        if !json {
+            self.out.write_all(text.as_bytes()).map_err(AdminError::Output)?;
+            return self.out.flush().map_err(AdminError::Output);
+        }
+        let mut separator = "[\n";
+        for one in all {
+            self.out.write_all(separator.as_bytes()).map_err(AdminError::Output)?;
+            separator = ",\n";
+            serde_json::to_writer(&mut self.out, one).map_err(|why| AdminError::Output(why.into()))?;
+        }
+        let end = if all.is_empty() { "[]" } else { "\n]" };
+        self.say(format_args!("{end}"))
+    }
+}

@@ -1,0 +1,227 @@
+//! Roles and rules as people read them.
+
+use tessera_common::admin::{RoleInfo, RuleInfo, Source};
+
+use super::render::{BOLD, Look, RED, labelled, names, or, paint, printable, several};
+
+/// A list of roles. To a program, a line is a name.
+pub(super) fn roles(all: &[RoleInfo], look: Look) -> String {
+    let row = |info: &RoleInfo| {
+        [
+            info.name.to_string(),
+            info.source.to_string(),
+            info.principals.to_string(),
+            info.rules.join(", "),
+        ]
+    };
+    let rows: Vec<_> = all.iter().map(row).collect();
+    let undeclared = |at: usize| all.get(at).is_some_and(|info| info.source == Source::Nowhere);
+    columns(["Name", "Source", "Principals", "Rules"], &rows, look, undeclared)
+}
+
+/// A list of rules. To a program, a line is a name.
+pub(super) fn rules(all: &[RuleInfo], look: Look) -> String {
+    let row = |info: &RuleInfo| {
+        [
+            info.name.clone(),
+            info.source.to_string(),
+            info.effect.clone(),
+            everybody(info),
+            info.services.join(", "),
+            conditions(info),
+        ]
+    };
+    let rows: Vec<_> = all.iter().map(row).collect();
+    let headings = ["Name", "Source", "Effect", "Roles", "Services", "Conditions"];
+    columns(headings, &rows, look, |_| false)
+}
+
+fn everybody(info: &RuleInfo) -> String {
+    match info.roles.as_slice() {
+        [] => "everybody".to_owned(),
+        roles => names(roles).join(", "),
+    }
+}
+
+fn conditions(info: &RuleInfo) -> String {
+    let mut parts = Vec::new();
+    if !info.from.is_empty() {
+        parts.push(format!("from {}", info.from.join(", ")));
+    }
+    if !info.hours.is_empty() {
+        parts.push(info.hours.join(", "));
+    }
+    if let Some(life) = &info.max_life {
+        parts.push(format!("for {life}"));
+    }
+    parts.join("; ")
+}
+
+/// All that there is to say of one rule. The labels are the names of the fields in JSON, as people write them.
+pub(super) fn rule(info: &RuleInfo, look: Look) -> String {
+    let one = |text: String| vec![text];
+    let or_else = |values: &[String], absent: &str| match values {
+        [] => one(absent.to_owned()),
+        values => values.to_vec(),
+    };
+    let mut fields = vec![
+        ("Name", one(info.name.clone())),
+        ("Source", one(info.source.to_string())),
+        ("Effect", one(info.effect.clone())),
+        ("Roles", one(everybody(info))),
+        ("Services", several(info.services.clone())),
+        ("From", or_else(&info.from, "anywhere")),
+        ("Hours", or_else(&info.hours, "always")),
+        ("Max life", one(or(info.max_life.as_ref(), "the realm's"))),
+    ];
+    if let Some(history) = &info.history {
+        fields.extend([
+            ("Created", one(history.created.to_string())),
+            ("Changed", one(history.changed.to_string())),
+            ("Changed by", one(history.changed_by.clone())),
+            ("Revision", one(history.revision.to_string())),
+        ]);
+    }
+    labelled(&fields, look, |_, _| false)
+}
+
+// To a person, columns under a heading, each as wide as what is in it; the last column and alarming rows apart.
+fn columns<const N: usize>(
+    headings: [&str; N],
+    rows: &[[String; N]],
+    look: Look,
+    alarming: impl Fn(usize) -> bool,
+) -> String {
+    let Look::Terminal { colour } = look else {
+        let first = rows.iter().filter_map(|row| row.first());
+        return first.map(|name| printable(name) + "\n").collect();
+    };
+    if rows.is_empty() {
+        return String::new();
+    }
+    let width = |text: &str| printable(text).chars().count();
+    let mut widths = headings.map(width);
+    for row in rows {
+        for (widest, text) in widths.iter_mut().zip(row) {
+            *widest = width(text).max(*widest);
+        }
+    }
+    let line = |texts: &mut dyn Iterator<Item = &str>| {
+        let padded = texts
+            .zip(widths)
+            .map(|(text, width)| format!("{:width$}", printable(text)));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let mut text = paint(&line(&mut headings.into_iter()), BOLD, colour) + "\n";
+    for (at, row) in rows.iter().enumerate() {
+        let line = line(&mut row.iter().map(String::as_str));
+        text += &(paint(&line, RED, colour && alarming(at)) + "\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use tessera_common::admin::{AccessHistory, Span, Time};
+    use tessera_common::time::KerberosTime;
+
+    use super::*;
+
+    fn history() -> AccessHistory {
+        AccessHistory {
+            revision: 7,
+            created: Time(KerberosTime(0)),
+            changed: Time(KerberosTime(86_400)),
+            changed_by: "uid 0".into(),
+        }
+    }
+
+    fn office() -> RuleInfo {
+        RuleInfo {
+            name: "office".into(),
+            source: Source::Database,
+            effect: "allow".into(),
+            roles: vec!["mail".parse().unwrap(), "staff".parse().unwrap()],
+            services: vec!["host/*".into(), "http/www".into()],
+            from: vec!["192.0.2.0/24".into()],
+            hours: vec!["Mon-Fri 08:00-18:00".into(), "Sat".into()],
+            max_life: Some(Span(Duration::from_secs(3600))),
+            history: Some(history()),
+        }
+    }
+
+    fn shut() -> RuleInfo {
+        RuleInfo {
+            name: "shut".into(),
+            source: Source::RealmToml,
+            effect: "deny".into(),
+            roles: Vec::new(),
+            services: vec!["*".into()],
+            from: Vec::new(),
+            hours: Vec::new(),
+            max_life: None,
+            history: None,
+        }
+    }
+
+    fn role(name: &str, source: Source) -> RoleInfo {
+        RoleInfo {
+            name: name.parse().unwrap(),
+            source,
+            principals: 12,
+            rules: vec!["office".into(), "shut".into()],
+            history: None,
+        }
+    }
+
+    #[test]
+    fn a_program_gets_names_and_nothing_else() {
+        assert_eq!(rules(&[office(), shut()], Look::Plain), "office\nshut\n");
+        assert_eq!(roles(&[role("staff", Source::Database)], Look::Plain), "staff\n");
+    }
+
+    #[test]
+    fn a_person_gets_columns_as_wide_as_they_need_to_be() {
+        let look = Look::Terminal { colour: false };
+        assert_eq!(
+            rules(&[office(), shut()], look),
+            "Name    Source      Effect  Roles        Services          Conditions\n\
+             office  database    allow   mail, staff  host/*, http/www  from 192.0.2.0/24; Mon-Fri 08:00-18:00, Sat; for 1h\n\
+             shut    realm.toml  deny    everybody    *\n"
+        );
+        assert_eq!(
+            roles(&[role("staff", Source::RealmToml)], look),
+            "Name   Source      Principals  Rules\nstaff  realm.toml  12          office, shut\n"
+        );
+        assert_eq!((rules(&[], look), roles(&[], look)), (String::new(), String::new()));
+        let lost = [role("a", Source::Database), role("b", Source::Nowhere)];
+        let coloured = roles(&lost, Look::Terminal { colour: true });
+        assert!(coloured.contains("\x1b[31mb     nowhere") && coloured.matches("\x1b[31m").count() == 1);
+    }
+
+    #[test]
+    fn all_of_one_rule_is_shown() {
+        assert_eq!(
+            rule(&office(), Look::Plain),
+            "Name: office\nSource: database\nEffect: allow\nRoles: mail, staff\nServices: host/*\nServices: http/www\n\
+             From: 192.0.2.0/24\nHours: Mon-Fri 08:00-18:00\nHours: Sat\nMax life: 1h\nCreated: 1970-01-01T00:00:00Z\n\
+             Changed: 1970-01-02T00:00:00Z\nChanged by: uid 0\nRevision: 7\n"
+        );
+        assert_eq!(
+            rule(&shut(), Look::Plain),
+            "Name: shut\nSource: realm.toml\nEffect: deny\nRoles: everybody\nServices: *\nFrom: anywhere\nHours: always\n\
+             Max life: the realm's\n"
+        );
+    }
+
+    #[test]
+    fn nothing_commands_the_terminal() {
+        let mut sly = office();
+        sly.services = vec!["\x1b[2J".into()];
+        for text in [rule(&sly, Look::Plain), rules(&[sly], Look::Terminal { colour: false })] {
+            assert!(!text.contains('\x1b'), "{text:?}");
+        }
+    }
+}
