@@ -59,6 +59,11 @@
 //! those from the KDC or the user's cache; it has an example of a service and of its client, which talk over TCP
 //! (`cargo run --example echo_service`, `echo_client`).
 //!
+//! # GSS-API
+//!
+//! Protocols that speak GSS-API (SSH, SASL, databases) find it in [`gss`]; those that agree on a mechanism first (HTTP's
+//! `Negotiate`, LDAP, SMB) in [`spnego`].
+//!
 //! # No input, no output
 //!
 //! Nothing here opens a socket, reads a clock, draws randomness or writes a file: functions take bytes, the time and a
@@ -81,6 +86,7 @@ pub mod mit_time;
 pub mod name;
 mod reader;
 pub mod role;
+pub mod spnego;
 mod stored_key;
 pub mod time;
 pub mod wire;

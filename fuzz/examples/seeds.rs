@@ -11,9 +11,11 @@ use tessera_common::ap::{Header, krb_cred, krb_priv, krb_safe};
 use tessera_common::ccache::{CredentialCache, Entry, KdcOffset};
 use tessera_common::crypto::{Key, KeyUsage};
 use tessera_common::flags::{FastOptions, OtpFlags};
+use tessera_common::gss;
 use tessera_common::keytab::{Keytab, KeytabEntry};
 use tessera_common::kpasswd::{NewPassword, Outcome, ResultCode};
 use tessera_common::name::name_type;
+use tessera_common::spnego::{Mech, MechTypeList, NegHints, NegState, NegTokenInit, NegTokenResp};
 use tessera_common::wire::{
     Any, ApReq, AsRep, AsReq, Cammac, Checksum, EncryptedData, EncryptionKey, EtypeInfo2Entry, KdcReq, KrbFastArmor,
     KrbFastArmoredRep, KrbFastArmoredReq, KrbFastFinished, KrbFastReq, KrbFastResponse, MethodData, Microseconds,
@@ -22,6 +24,7 @@ use tessera_common::wire::{
     UInt32, VerifierMac, ad_type, decode, encode, pa_type,
 };
 use tessera_common::wire::{AuthorizationDataElement, EncTicketPart};
+use tessera_fuzz::gss::{alices_ticket, gss_accept};
 use tessera_fuzz::realm::{Day, NOON, alices_tgt, key_of, origin, principal, with_realm};
 
 fn main() -> io::Result<()> {
@@ -29,6 +32,7 @@ fn main() -> io::Result<()> {
     exchanges(&day)?;
     inner_parts(&day)?;
     application_messages(&day)?;
+    contexts()?;
     preauthentication(&day)?;
     files(&day)?;
     texts()?;
@@ -172,6 +176,91 @@ fn application_messages(day: &Day) -> io::Result<()> {
     let cred = krb_cred::make(Protection::Outside, &cred_header, &day.credentials, &mut random);
     let inner: tessera_common::wire::KrbCred = decode(&cred).unwrap();
     put("wire_ap", "cred", [cred, inner.enc_part.cipher.to_vec()])
+}
+
+// Tokens of GSS-API and of the negotiation, each behind the octet that says what it is for.
+fn contexts() -> io::Result<()> {
+    let mut random = tessera_fuzz::realm::Counter::default();
+    let ticket = alices_ticket();
+    let initiator = || gss::Initiator::new(&ticket);
+    let (first, awaiting) = initiator().start(NOON, &mut random);
+    let (answer, mut acceptor, ..) = gss_accept(&first).unwrap().into_parts();
+    let answer = answer.unwrap();
+    let mut context = awaiting.finish(&answer).unwrap();
+    let (one_way, _) = initiator().start_one_way(NOON, &mut random);
+    put("gss_token", "first", after(0, &[first.clone(), one_way.clone()]))?;
+    put("gss_token", "answer", after(1, &[answer.clone()]))?;
+    let mut messages = Vec::new();
+    for protection in [gss::Protection::Confidential, gss::Protection::Integrity] {
+        messages.push(context.wrap(b"data", protection, NOON.time, &mut random).unwrap());
+        messages.push(acceptor.wrap(b"data", protection, NOON.time, &mut random).unwrap());
+    }
+    messages.push(context.mic(b"data", NOON.time).unwrap());
+    put("gss_token", "message", after(2, &messages))?;
+    put("gss_token", "data", after(3, &[b"data".to_vec()]))?;
+    let changes = [vec![0, 2, 1], vec![0, 40, 0x80, 0, 6, 1, 0, 7, 4], vec![1]];
+    for which in 4..8 {
+        put("gss_token", &format!("change-{which}"), after(which, &changes))?;
+    }
+
+    let offer = |mech_types, mech_token, mech_list_mic| {
+        NegTokenInit {
+            mech_types,
+            mech_token,
+            hints: None,
+            mech_list_mic,
+        }
+        .encode()
+    };
+    let kerberos = || MechTypeList::new(Mech::Kerberos, &[]);
+    let windows = || MechTypeList::new(Mech::MicrosoftKerberos, &[Mech::Kerberos, Mech::NegoEx, Mech::Ntlm]);
+    let hints = NegTokenInit {
+        mech_types: windows(),
+        mech_token: None,
+        hints: Some(NegHints {
+            name: Some(b"not_defined_in_RFC4178@please_ignore"),
+            address: None,
+        }),
+        mech_list_mic: None,
+    };
+    let offers = [
+        offer(kerberos(), Some(&first), None),
+        offer(windows(), Some(&one_way), Some(b"mic")),
+        offer(
+            MechTypeList::new(Mech::Ntlm, &[Mech::Kerberos]),
+            Some(b"NTLMSSP\0"),
+            None,
+        ),
+        hints.encode(),
+        first.clone(),
+        b"NTLMSSP\0".to_vec(),
+    ];
+    put("spnego_token", "offer", after(0, &offers))?;
+    let answers = |token: &[u8]| {
+        [
+            NegState::AcceptCompleted,
+            NegState::AcceptIncomplete,
+            NegState::Reject,
+            NegState::RequestMic,
+        ]
+        .map(|state| {
+            NegTokenResp {
+                neg_state: Some(state),
+                supported_mech: Some(Mech::Kerberos),
+                response_token: Some(token).filter(|token| !token.is_empty()),
+                mech_list_mic: Some(b"mic"),
+            }
+            .encode()
+        })
+    };
+    put("spnego_token", "token", after(1, &answers(&first)))?;
+    put("spnego_token", "mic", after(2, &answers(b"")))?;
+    put("spnego_token", "answer", after(3, &answers(&answer)))?;
+    put(
+        "spnego_token",
+        "change",
+        after(4, &[vec![0, 0, 20, 4], vec![1, 0, 60, 1]]),
+    )
 }
 
 fn checksum(cksumtype: i32) -> Checksum {
