@@ -74,6 +74,11 @@ pub enum Error {
         /// Whether there is one that is over.
         expired: bool,
     },
+    /// A ticket-granting ticket was to be forwarded, and may not be.
+    NotForwardable {
+        /// Whose it is.
+        client: Principal,
+    },
 }
 
 /// A KDC's answer that ended an exchange.
@@ -155,6 +160,10 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
+            Self::NotForwardable { client } => write!(
+                f,
+                "the ticket-granting ticket of {client} is not forwardable; log in again with kinit -f"
+            ),
         }
     }
 }
@@ -171,7 +180,7 @@ impl core::error::Error for Error {
             Self::Kdc(source) => Some(source),
             Self::Armor { why, .. } => Some(why),
             Self::Password(source) => Some(source),
-            Self::NoServer { .. } | Self::NoKey { .. } | Self::NoTicket { .. } => None,
+            Self::NoServer { .. } | Self::NoKey { .. } | Self::NoTicket { .. } | Self::NotForwardable { .. } => None,
         }
     }
 }

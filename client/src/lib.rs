@@ -23,16 +23,19 @@
 
 pub mod admin;
 mod armor;
+mod base64;
 pub mod cache;
 mod client;
 mod error;
 pub mod exchange;
 pub mod keytab_file;
 mod login;
+mod negotiate;
 pub mod net;
 mod password;
 pub mod program;
 mod prompt;
+pub mod service;
 mod settings;
 pub mod system;
 mod tickets;
@@ -40,6 +43,7 @@ mod tickets;
 pub use client::Client;
 pub use error::{Error, KdcError};
 pub use login::{Asking, DEFAULT_LIFETIME, Login, Secret, renewable_for};
+pub use negotiate::{Delegation, NegotiateError, Negotiated, Negotiation};
 pub use password::{PasswordError, ask_for_new_password};
 pub use prompt::{Password, PromptError, Prompter, StandardInput};
 pub use settings::{Settings, SettingsError};

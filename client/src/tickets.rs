@@ -1,7 +1,7 @@
 use tessera_common::ccache::{CredentialCache, Entry};
 use tessera_common::credential::Credential;
 use tessera_common::crypto::EncType;
-use tessera_common::flags::KdcOptions;
+use tessera_common::flags::{KdcOptions, TicketFlags};
 use tessera_common::name::Principal;
 use tessera_common::time::KerberosTime;
 
@@ -80,6 +80,27 @@ impl Client {
     /// As [`Client::service_ticket`].
     pub fn validate(&self, cache: &CredentialCache, service: Option<&Principal>) -> Result<CredentialCache, Error> {
         self.exchange_for(cache, service, TgsRequest::validate)
+    }
+
+    /// A ticket-granting ticket that another host may use in the client's name, good from anywhere: what a service is handed with
+    /// [`tessera_common::gss::Initiator::delegating`]. It is not added to the cache.
+    ///
+    /// # Errors
+    /// [`Error::NotForwardable`] when the cache's own is not forwardable; otherwise as [`Client::service_ticket`].
+    pub fn forwarded_tgt(&self, cache: &CredentialCache) -> Result<Credential, Error> {
+        let home = Principal::krbtgt(&cache.principal.realm);
+        let tgt = tgt_for(cache, &home)?;
+        if !tgt.flags.contains(TicketFlags::FORWARDABLE) {
+            return Err(Error::NotForwardable {
+                client: cache.principal.clone(),
+            });
+        }
+        let request = TgsRequest {
+            etypes: self.settings.config.tgs_enctypes.clone(),
+            clock: self.clock_rule(),
+            ..TgsRequest::forward(&tgt, Vec::new())
+        };
+        Ok(self.ask_tgs(cache, tgt, request)?.credential)
     }
 
     fn exchange_for(

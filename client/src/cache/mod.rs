@@ -8,4 +8,5 @@ mod replace;
 pub use collection::{all, by_principal, make_primary, new_in, open};
 pub use error::CacheError;
 pub use file::CacheFile;
+pub(crate) use replace::create_beside;
 pub use replace::replace_file;

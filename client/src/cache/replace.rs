@@ -21,7 +21,7 @@ pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// Creates an empty file of mode 0600 whose name is `path` and a suffix that nobody uses.
-pub(super) fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
+pub(crate) fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
     loop {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".{}", random_suffix()?));

@@ -245,6 +245,7 @@ impl Acceptor {
                 client: ticket.client().clone(),
             }),
             Err(ReplayError::Full) => Err(ApError::ReplayCacheFull),
+            Err(ReplayError::Unavailable) => Err(ApError::ReplayCacheUnavailable),
         }
     }
 

@@ -152,6 +152,8 @@ pub enum ApError {
     },
     /// The replay cache has no room left, so nothing new can be told from a replay.
     ReplayCacheFull,
+    /// The replay cache cannot be used, so nothing can be told from a replay.
+    ReplayCacheUnavailable,
 }
 
 impl ApError {
@@ -160,7 +162,9 @@ impl ApError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::NotApReq => ErrorCode::KRB_AP_ERR_MSG_TYPE,
-            Self::Malformed(..) | Self::Name(..) | Self::ReplayCacheFull => ErrorCode::KRB_ERR_GENERIC,
+            Self::Malformed(..) | Self::Name(..) | Self::ReplayCacheFull | Self::ReplayCacheUnavailable => {
+                ErrorCode::KRB_ERR_GENERIC
+            }
             Self::Version(..) => ErrorCode::KRB_AP_ERR_BADVERSION,
             Self::NotUs { .. } => ErrorCode::KRB_AP_ERR_NOT_US,
             Self::NoKey(wanted) if wanted.held.is_empty() => ErrorCode::KRB_AP_ERR_NOKEY,
@@ -270,6 +274,7 @@ impl fmt::Display for ApError {
             ),
             Self::Replay { client } => write!(f, "a copy of an earlier AP-REQ of {client}"),
             Self::ReplayCacheFull => f.write_str("the replay cache is full; refusing everybody until entries expire"),
+            Self::ReplayCacheUnavailable => f.write_str("the replay cache cannot be used; refusing everybody"),
         }
     }
 }

@@ -62,7 +62,8 @@ impl OpenCred {
     /// something encrypted, whose own freshness counts.
     ///
     /// # Errors
-    /// [`MessageError::NoTimestamp`], [`MessageError::Skew`], [`MessageError::Replay`] or [`MessageError::ReplayCacheFull`].
+    /// [`MessageError::NoTimestamp`], [`MessageError::Skew`], [`MessageError::Replay`], [`MessageError::ReplayCacheFull`] or
+    /// [`MessageError::ReplayCacheUnavailable`].
     pub fn check_fresh(
         &self,
         now: KerberosTime,

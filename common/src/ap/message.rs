@@ -90,5 +90,6 @@ pub(super) fn check_fresh(
     replays.claim(tag, now).map_err(|error| match error {
         ReplayError::Seen => MessageError::Replay,
         ReplayError::Full => MessageError::ReplayCacheFull,
+        ReplayError::Unavailable => MessageError::ReplayCacheUnavailable,
     })
 }

@@ -49,6 +49,8 @@ pub enum MessageError {
     Replay,
     /// The replay cache has no room left.
     ReplayCacheFull,
+    /// The replay cache cannot be used.
+    ReplayCacheUnavailable,
     /// A KRB-CRED with more or fewer descriptions than tickets, or with one that lacks names.
     Description,
     /// A name that is none.
@@ -63,7 +65,9 @@ impl MessageError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::Type => ErrorCode::KRB_AP_ERR_MSG_TYPE,
-            Self::Malformed(_) | Self::Name(_) | Self::ReplayCacheFull => ErrorCode::KRB_ERR_GENERIC,
+            Self::Malformed(_) | Self::Name(_) | Self::ReplayCacheFull | Self::ReplayCacheUnavailable => {
+                ErrorCode::KRB_ERR_GENERIC
+            }
             Self::Version(_) => ErrorCode::KRB_AP_ERR_BADVERSION,
             Self::NoChecksum | Self::ChecksumType(_) => ErrorCode::KRB_AP_ERR_INAPP_CKSUM,
             Self::Modified | Self::Cleartext | Self::Description => ErrorCode::KRB_AP_ERR_MODIFIED,
@@ -109,6 +113,7 @@ impl fmt::Display for MessageError {
             Self::Sequence(why) => write!(f, "{why}"),
             Self::Replay => f.write_str("a copy of an earlier message"),
             Self::ReplayCacheFull => f.write_str("the replay cache is full; refusing everything until entries expire"),
+            Self::ReplayCacheUnavailable => f.write_str("the replay cache cannot be used; refusing everything"),
             Self::Description => f.write_str("the tickets and their descriptions do not match"),
             Self::Name(why) => write!(f, "a ticket's description has a bad name: {why}"),
             Self::KeyType(etype) => write!(

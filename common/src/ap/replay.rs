@@ -39,6 +39,9 @@ pub enum ReplayError {
     Seen,
     /// There is no room, and so no telling whether it would be a replay.
     Full,
+    /// The cache cannot be read or written, or has lost what it knew, and so there is no telling either. A cache that
+    /// is kept outside of the process says more in a way of its own.
+    Unavailable,
 }
 
 /// Remembers what was accepted, for as long as its time could pass for current.

@@ -16,6 +16,8 @@ pub struct OpenTicket {
     part: EncTicketPart,
     client: Principal,
     session_key: Key,
+    etype: EncType,
+    kvno: Option<u32>,
 }
 
 /// Decrypts a ticket (key usage 2) and checks what can be checked without a clock: its names and its session key.
@@ -39,11 +41,12 @@ pub fn open_ticket(ticket: &Ticket, key: &Key) -> Result<OpenTicket, ApError> {
     let plain = key
         .decrypt(KeyUsage::TICKET, &ticket.enc_part.cipher)
         .map_err(|_| failed(()))?;
-    OpenTicket::new(wire::decode(&plain).map_err(|why| ApError::Malformed(Part::Ticket, why))?)
+    let part = wire::decode(&plain).map_err(|why| ApError::Malformed(Part::Ticket, why))?;
+    OpenTicket::new(part, key.etype(), ticket.enc_part.kvno.map(|kvno| kvno.0))
 }
 
 impl OpenTicket {
-    fn new(part: EncTicketPart) -> Result<Self, ApError> {
+    fn new(part: EncTicketPart, etype: EncType, kvno: Option<u32>) -> Result<Self, ApError> {
         let bad = |why| ApError::Name(Part::Ticket, why);
         let client = Principal::new(part.cname.to_name().map_err(bad)?, part.crealm.to_realm().map_err(bad)?);
         let session_key = checked_key(&part.key).map_err(|etype| ApError::KeyType(Part::Ticket, etype))?;
@@ -51,6 +54,8 @@ impl OpenTicket {
             part,
             client,
             session_key,
+            etype,
+            kvno,
         })
     }
 
@@ -64,6 +69,18 @@ impl OpenTicket {
     #[must_use]
     pub const fn session_key(&self) -> &Key {
         &self.session_key
+    }
+
+    /// The enctype of the key that it was under.
+    #[must_use]
+    pub const fn etype(&self) -> EncType {
+        self.etype
+    }
+
+    /// The version of that key, if the ticket names one.
+    #[must_use]
+    pub const fn kvno(&self) -> Option<u32> {
+        self.kvno
     }
 
     /// The flags.

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::checksum::ChecksumError;
 use super::token::{FrameError, frame, oid, tok_id};
-use crate::ap::{self, ApError, ApRequest, MessageError, krb_error};
+use crate::ap::{self, ApError, ApRequest, KeyWanted, MessageError, krb_error};
 use crate::error_code::ErrorCode;
 use crate::name::Principal;
 use crate::time::Timestamp;
@@ -16,6 +16,8 @@ pub struct AcceptError(Box<Details>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Details {
     refusal: Refusal,
+    // What the ticket says of itself.
+    ticket: Option<KeyWanted>,
     // The client and the service, once they are known for sure.
     peer: Option<(Principal, Principal)>,
     answer: Option<Addressed>,
@@ -74,8 +76,15 @@ impl AcceptError {
             service: request.service().clone(),
             now,
         });
+        let ticket = KeyWanted {
+            service: request.service().clone(),
+            kvno: request.kvno(),
+            etype: request.ticket().enc_part.etype,
+            held: Vec::new(),
+        };
         Self(Box::new(Details {
             refusal,
+            ticket: Some(ticket),
             peer: None,
             answer,
         }))
@@ -91,6 +100,13 @@ impl AcceptError {
     #[must_use]
     pub const fn refusal(&self) -> &Refusal {
         &self.0.refusal
+    }
+
+    /// The service, key version and enctype that the client's ticket names in cleartext, without the keys that are held. `None`
+    /// when there is no ticket that could be read.
+    #[must_use]
+    pub const fn ticket(&self) -> Option<&KeyWanted> {
+        self.0.ticket.as_ref()
     }
 
     /// What the peer may know.
@@ -132,6 +148,7 @@ impl From<Refusal> for AcceptError {
     fn from(refusal: Refusal) -> Self {
         Self(Box::new(Details {
             refusal,
+            ticket: None,
             peer: None,
             answer: None,
         }))

@@ -1,0 +1,218 @@
+use core::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tessera_common::ap::{CammacError, KeyWanted};
+use tessera_common::role::RoleName;
+use tessera_common::spnego;
+
+use super::caller::Caller;
+use super::keys::KeysError;
+use crate::keytab_file::KeytabFile;
+
+/// Something that a service's log should have. As text, it is one line, without a time.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A client proved itself.
+    Accepted {
+        /// Who it is.
+        caller: &'a Caller,
+        /// Where.
+        from: Option<SocketAddr>,
+    },
+    /// A client did not.
+    Refused {
+        /// Where it is.
+        from: Option<SocketAddr>,
+        /// Why.
+        why: &'a Refused,
+    },
+    /// A client proved itself, and may not do what it asked for.
+    Forbidden {
+        /// Who it is.
+        caller: &'a Caller,
+        /// The roles of which it needs one.
+        needed: &'a [RoleName],
+    },
+    /// What the KDC vouches for counts for nothing: no roles, no id.
+    NotVouched {
+        /// Whose ticket.
+        caller: &'a Caller,
+        /// What is wrong with it.
+        problem: &'a CammacError,
+    },
+    /// The keytab was read again.
+    KeytabRead {
+        /// Which.
+        file: &'a KeytabFile,
+        /// How many keys it has for the services that are wanted.
+        keys: usize,
+    },
+    /// The keytab has changed and cannot be used. The keys that were read before stay in force.
+    KeytabUnusable {
+        /// Which.
+        file: &'a KeytabFile,
+        /// Why not.
+        why: &'a KeysError,
+    },
+}
+
+/// Where a service's events go.
+#[derive(Clone)]
+pub(super) struct Log(Arc<dyn Fn(&Event<'_>) + Send + Sync>);
+
+impl Log {
+    pub(super) fn to(write: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(write))
+    }
+
+    pub(super) fn write(&self, event: &Event<'_>) {
+        (self.0)(event);
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self::to(|event| eprintln!("{event}"))
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Log")
+    }
+}
+
+/// Why a client is refused: for the log. The client is told that it is, and nothing of this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub(super) reason: Reason,
+    pub(super) ticket: Option<KeyWanted>,
+    pub(super) replay_cache: Option<String>,
+}
+
+/// The reasons.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The token, or what is in it.
+    Negotiation(spnego::AcceptError),
+    /// The HTTP header that should have the token.
+    Header(&'static str),
+}
+
+impl Refused {
+    #[cfg(feature = "http")]
+    pub(super) const fn of_header(what: &'static str) -> Self {
+        Self {
+            reason: Reason::Header(what),
+            ticket: None,
+            replay_cache: None,
+        }
+    }
+
+    /// The reason.
+    #[must_use]
+    pub const fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
+    /// The service, key version and enctype that the client's ticket names, and the keys that the keytab has for that service.
+    /// None when the client sent no ticket that could be read.
+    #[must_use]
+    pub const fn ticket(&self) -> Option<&KeyWanted> {
+        self.ticket.as_ref()
+    }
+
+    /// What the client may be sent where the protocol has a place for it, which HTTP has not: see
+    /// [`spnego::AcceptError::reply_token`].
+    #[must_use]
+    pub fn reply_token(&self) -> Option<Vec<u8>> {
+        match &self.reason {
+            Reason::Negotiation(why) => why.reply_token(),
+            Reason::Header(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reason {
+            Reason::Negotiation(why) => write!(f, "{why}")?,
+            Reason::Header(what) => write!(f, "{what}")?,
+        }
+        if let Some(problem) = &self.replay_cache {
+            write!(f, ": {problem}")?;
+        }
+        let Some(ticket) = &self.ticket else {
+            return Ok(());
+        };
+        write!(f, " [ticket: {ticket}; keytab: ")?;
+        if ticket.held.is_empty() {
+            f.write_str("no key of that service")?;
+        }
+        for (at, (kvno, etype)) in ticket.held.iter().enumerate() {
+            write!(f, "{}kvno {kvno} {etype}", if at > 0 { ", " } else { "" })?;
+        }
+        f.write_str("]")
+    }
+}
+
+impl core::error::Error for Refused {}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let somewhere = |from: &Option<SocketAddr>| from.map_or_else(|| "a client".to_owned(), |from| from.to_string());
+        match self {
+            Self::Accepted { caller, from } => {
+                write!(
+                    f,
+                    "{}: accepted {} for {}",
+                    somewhere(from),
+                    caller.principal(),
+                    caller.service()
+                )?;
+                if !caller.roles().is_empty() {
+                    write!(f, ", roles {}", List(caller.roles()))?;
+                }
+                if caller.delegated().is_some() {
+                    f.write_str(", delegated")?;
+                }
+                if caller.channel_bound() {
+                    f.write_str(", channel-bound")?;
+                }
+                Ok(())
+            }
+            Self::Refused { from, why } => write!(f, "{}: refused: {why}", somewhere(from)),
+            Self::Forbidden { caller, needed } => {
+                write!(
+                    f,
+                    "forbidden: {} has none of the roles {}",
+                    caller.principal(),
+                    List(needed)
+                )
+            }
+            Self::NotVouched { caller, problem } => write!(
+                f,
+                "no roles for {}: what its ticket vouches for does not count: {problem}",
+                caller.principal()
+            ),
+            Self::KeytabRead { file, keys } => {
+                write!(f, "the keytab {} was read again: {keys} keys", file.path().display())
+            }
+            Self::KeytabUnusable { why, .. } => write!(f, "{why}; the keys that were read before stay in force"),
+        }
+    }
+}
+
+struct List<'a>(&'a [RoleName]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, role) in self.0.iter().enumerate() {
+            write!(f, "{}{role}", if at > 0 { ", " } else { "" })?;
+        }
+        Ok(())
+    }
+}
