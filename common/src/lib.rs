@@ -49,7 +49,8 @@
 //! [`ap::ApError::to_krb_error`], which has a code and the time.
 //!
 //! Many application protocols carry GSS-API tokens instead (SSH, LDAP, IMAP, HTTP's `Negotiate`): [`gss`] has the same for
-//! them, with channel bindings, delegation, and MIC and Wrap tokens for what follows.
+//! them, with channel bindings, delegation, and MIC and Wrap tokens for what follows, and [`spnego`] where the two ends agree on
+//! a mechanism first.
 //!
 //! Who may do what is for the service to decide; that a client could prove its name is no reason to let it in.
 //!
@@ -58,11 +59,6 @@
 //! [`ap::Initiator`] makes the AP-REQ out of a [`credential::Credential`], a ticket for the service. `tessera-client` gets
 //! those from the KDC or the user's cache; it has an example of a service and of its client, which talk over TCP
 //! (`cargo run --example echo_service`, `echo_client`).
-//!
-//! # GSS-API
-//!
-//! Protocols that speak GSS-API (SSH, SASL, databases) find it in [`gss`]; those that agree on a mechanism first (HTTP's
-//! `Negotiate`, LDAP, SMB) in [`spnego`].
 //!
 //! # No input, no output
 //!
