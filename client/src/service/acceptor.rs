@@ -12,9 +12,10 @@ use tessera_common::time::{KerberosTime, Timestamp};
 
 use super::caller::Caller;
 use super::connection::Connection;
-use super::event::{Event, Log, Reason, Refused};
+use super::event::{Event, Log};
 use super::keys::{KeysError, KeytabKeys, Look};
 use super::name::ServiceName;
+use super::refused::{Reason, Refused};
 use super::replay_file::{ReplayFile, ReplayFileError};
 use crate::keytab_file::{KeytabError, KeytabFile};
 use crate::system::{self, SystemRandom};
@@ -160,7 +161,10 @@ impl Service {
 
     // The whole story: what the ticket wants, what the keytab has, what is the matter with the replay cache.
     fn refused(&self, why: spnego::AcceptError) -> Refused {
-        let mut ticket = mechanism(&why).and_then(gss::AcceptError::ticket).cloned();
+        let mut ticket = mechanism(&why)
+            .and_then(gss::AcceptError::ticket)
+            .cloned()
+            .map(Box::new);
         if let Some(wanted) = &mut ticket {
             let (keytab, _) = self.keys.current(system::now());
             let held = keytab.keys_of(&wanted.service);

@@ -25,12 +25,14 @@ mod keys;
 mod name;
 #[cfg(feature = "http")]
 pub mod negotiate;
+mod refused;
 mod replay_file;
 
 pub use acceptor::{HalfOpen, Service, ServiceBuilder, ServiceError, Step};
 pub use caller::{Caller, Factors};
 pub use connection::Connection;
-pub use event::{Event, Reason, Refused};
+pub use event::Event;
 pub use keys::KeysError;
 pub use name::ServiceName;
+pub use refused::{Reason, Refused};
 pub use replay_file::{ReplayFile, ReplayFileError};

@@ -38,6 +38,7 @@ impl FromStr for ServiceName {
         match (text.contains('/'), text.split_once('@')) {
             (true, Some(_)) => text.parse().map(Self::Exactly),
             (true, None) => Name::parse(text).map(Self::Named),
+            (false, Some((kind, host))) if kind.is_empty() || host.is_empty() => Err(NameError::Empty),
             (false, Some((kind, host))) => Name::new([kind, &host.to_ascii_lowercase()]).map(Self::Named),
             (false, None) => Name::new([text]).map(|_| Self::Kind(text.to_owned())),
         }
@@ -83,7 +84,7 @@ mod tests {
             assert_eq!(found, meant, "{text}");
         }
         assert!(all.iter().all(|one| ServiceName::Any.is(&one.parse().unwrap())));
-        for wrong in ["", "HTTP@", "@host"] {
+        for wrong in ["HTTP@", "@host", "HTTP/a@b@c"] {
             assert!(wrong.parse::<ServiceName>().is_err(), "{wrong:?}");
         }
     }

@@ -11,7 +11,8 @@ use super::pending::Pending;
 use crate::service::acceptor::{Service, Step};
 use crate::service::caller::Caller;
 use crate::service::connection::Connection;
-use crate::service::event::{Event, Refused};
+use crate::service::event::Event;
+use crate::service::refused::Refused;
 use crate::system;
 
 /// Lets through who proves itself by a ticket: see [the module](super).
