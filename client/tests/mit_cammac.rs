@@ -9,7 +9,7 @@
 
 use tessera_client::system::{self, SystemRandom};
 use tessera_common::ap::{Acceptor, CammacError, Initiator, MemoryReplayCache, Vouched};
-use tessera_common::ccache::CredentialCache;
+use tessera_common::ccache::{CredentialCache, Entry};
 use tessera_common::crypto::Key;
 use tessera_common::keytab::Keytab;
 use tessera_tests::{MitRealm, Workstation};
@@ -21,13 +21,13 @@ const ARMOR: &str = "host/client.example.com";
 fn vouched(desk: &Workstation, keytab: &std::path::Path) -> Vouched {
     let cache = CredentialCache::parse(&std::fs::read(desk.cache_file()).unwrap()).unwrap();
     let service = format!("{SERVICE}@EXAMPLE.COM");
-    let mut credentials = cache.credentials().filter_map(|entry| entry.to_credential());
+    let mut credentials = cache.credentials().filter_map(Entry::to_credential);
     let credential = credentials.find(|held| held.server.to_string() == service).unwrap();
     let keytab = Keytab::parse(&std::fs::read(keytab).unwrap()).unwrap();
     let now = system::now();
     let request = Initiator::new(&credential).request(now, &mut SystemRandom);
     let replays = MemoryReplayCache::new(Acceptor::SKEW);
-    let accepted = Acceptor::for_service(credential.server.clone())
+    let accepted = Acceptor::for_service(credential.server)
         .accept(request.octets(), &keytab, &replays, None, now.time)
         .unwrap();
     let seen = accepted.vouched().clone();

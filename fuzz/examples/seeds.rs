@@ -5,7 +5,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use serde::Serialize;
-use tessera_common::admin::{Hello, ImportRecord, Request, Response, write_frame};
+use tessera_common::admin::{Hello, ImportRecord, Request, Response, RuleChanges, write_frame};
 use tessera_common::ap::krb_cred::{CredHeader, Protection};
 use tessera_common::ap::{Header, krb_cred, krb_priv, krb_safe};
 use tessera_common::ccache::{CredentialCache, Entry, KdcOffset};
@@ -503,6 +503,19 @@ fn administration() -> io::Result<()> {
         },
         Request::Import {
             principals: principals.clone(),
+        },
+        Request::AddRole {
+            name: "staff".parse().map_err(io::Error::other)?,
+        },
+        Request::ListRoles,
+        Request::AddRule {
+            name: "office".to_owned(),
+            parts: RuleChanges {
+                effect: Some("allow".to_owned()),
+                services: Some(vec!["host/*".to_owned()]),
+                hours: Some(vec!["Mon-Fri 08:00-18:00".to_owned()]),
+                ..RuleChanges::default()
+            },
         },
         Request::Reload,
     ];

@@ -312,6 +312,7 @@ fn json_has_the_documented_fields() {
             "id": "00ff",
             "revision": 7,
             "attributes": ["not-a-service"],
+            "roles": ["staff"],
             "expires": "1970-01-01T00:00:00Z",
             "password-expires": null,
             "max-life": null,
@@ -362,7 +363,7 @@ fn one_principal_is_shown_line_by_line() {
     let finished = realm.run(&["show", "alice"], "");
     assert!(
         finished.stdout.starts_with(
-            "Name: alice@EXAMPLE.COM\nAliases: alice2@EXAMPLE.COM\nAttributes: not-a-service\nExpires: 1970-01-01T00:00:00Z\n"
+            "Name: alice@EXAMPLE.COM\nAliases: alice2@EXAMPLE.COM\nAttributes: not-a-service\nRoles: staff\nExpires: 1970-01-01T00:00:00Z\n"
         ),
         "{finished:?}"
     );
@@ -563,7 +564,7 @@ fn a_daemon_that_is_not_as_expected_is_named() {
             |stream| {
                 welcome(stream, PROTOCOL + 1);
             },
-            "kdc 9.9 speaks version 2 of the administration protocol, this program version 1",
+            "kdc 9.9 speaks version 3 of the administration protocol, this program version 2",
         ),
         (
             |stream| write_frame(stream, &refused("uid 7 may not administer this realm")).unwrap(),

@@ -81,7 +81,7 @@ fn put_rule(out: &mut Vec<u8>, rule: &Rule) {
     for network in from {
         put_text(out, tag::FROM, &network.to_string());
     }
-    for window in hours.iter().flat_map(|hours| hours.windows()) {
+    for window in hours.iter().flat_map(Hours::windows) {
         put_text(out, tag::WINDOW, &window.to_string());
     }
     if let Some(Span(life)) = max_life {

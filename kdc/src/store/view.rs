@@ -736,7 +736,7 @@ mod tests {
             add(with_roles(1, &["mail"])),
             add(with_roles(2, &["mail", "other"])),
         ]);
-        let mut withdraw = |view: &mut View, name: &str| {
+        let withdraw = |view: &mut View, name: &str| {
             let key = role(name).key();
             let expected = view.access().get(&key).unwrap().revision;
             view.apply(&Change::Withdraw { key, expected }).map(drop)

@@ -171,7 +171,7 @@ fn what_no_rule_is_about_follows_the_default_and_logins_always_work() {
 fn nothing_but_the_very_name_touches_krbtgt_changepw_and_tickets_that_are_held() {
     let mut world = world(&[]);
     world.add("bob", Some("bob"), |record| {
-        record.attributes = Attributes::NOT_A_SERVICE
+        record.attributes = Attributes::NOT_A_SERVICE;
     });
     let tgt = world.tgt(|request| {
         renewable(request);

@@ -359,10 +359,7 @@ fn a_service_that_writes_roles_into_its_own_ticket_gains_nothing_at_the_kdc() {
             wire::encode(&vec![element(ad_type::CAMMAC, cammac)]),
         )
     };
-    let with_roles = wrapped(
-        [own.elements.clone(), vec![roles.clone()]].concat(),
-        own.kdc_verifier.clone(),
-    );
+    let with_roles = wrapped([own.elements.clone(), vec![roles.clone()]].concat(), own.kdc_verifier);
     let beside = wrapped(vec![roles], None);
     for (what, data, forged) in [
         ("roles under the KDC's own MAC", vec![with_roles], true),

@@ -243,8 +243,8 @@ fn an_index_whose_own_word_is_missing_damaged_or_wrong_is_made_anew_beside_a_sta
     };
     let missing = |db: &sled::Db| drop(db.remove("m").unwrap());
     let alterations: [InIndex<'_>; 4] = [
-        (&wrong_digest, "it does not hold the principals that it says it holds"),
-        (&wrong_count, "it does not hold the principals that it says it holds"),
+        (&wrong_digest, "it does not hold what it says it holds"),
+        (&wrong_count, "it does not hold what it says it holds"),
         (&unsealed, "it is damaged"),
         (&missing, "it was not completely written"),
     ];

@@ -119,10 +119,10 @@ impl Executor<'_> {
         if *parts == RuleChanges::default() {
             return Err(Refused::invalid("nothing to set"));
         }
-        let key = AccessKey::Rule(name.clone());
+        let key = AccessKey::Rule(name);
         for _ in 0..TRIES {
             let view = self.store.view();
-            let found = self.kept(&view, &key)?;
+            let found = Self::kept(&view, &key)?;
             if revision.is_some_and(|revision| revision != found.revision) {
                 return Err(outdated(&found, revision));
             }
@@ -154,7 +154,7 @@ impl Executor<'_> {
         if let Some(rule) = self.settings.access.rule(&name) {
             return Ok(Response::Rule(Box::new(rule_info(rule, None))));
         }
-        let record = self.kept(&self.store.view(), &AccessKey::Rule(name))?;
+        let record = Self::kept(&self.store.view(), &AccessKey::Rule(name))?;
         Ok(rule_response(&record))
     }
 
@@ -236,7 +236,7 @@ impl Executor<'_> {
         }
     }
 
-    fn kept(&self, view: &View, key: &AccessKey) -> Result<Arc<AccessRecord>, Refused> {
+    fn kept(view: &View, key: &AccessKey) -> Result<Arc<AccessRecord>, Refused> {
         view.access().get(key).map(Arc::clone).ok_or_else(|| absent(key))
     }
 
@@ -259,7 +259,7 @@ impl Executor<'_> {
         for _ in 0..TRIES {
             let change = Change::Withdraw {
                 key: key.clone(),
-                expected: self.kept(&self.store.view(), key)?.revision,
+                expected: Self::kept(&self.store.view(), key)?.revision,
             };
             match self.store.commit(&self.author, vec![change]) {
                 Ok(_) => return Ok(Response::Done),
@@ -381,7 +381,7 @@ fn rule_info(rule: &Rule, record: Option<&AccessRecord>) -> RuleInfo {
         hours,
         max_life,
     } = rule.parts();
-    let windows = hours.iter().flat_map(|hours| hours.windows());
+    let windows = hours.iter().flat_map(Hours::windows);
     RuleInfo {
         name: name.to_string(),
         source: match record {
