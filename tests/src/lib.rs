@@ -16,25 +16,34 @@
 //!
 //! [`MitRealm`] is MIT's own KDC, run the same way, to try our clients on it and to see what the original does. [`Relay`]
 //! stands between a client and a KDC, records what passes and can change it. [`Clock`] sets the time that the programs
-//! see. [`Terminal`] types at a program that believes it has a person before it. [`wire`] makes packets by hand.
+//! see. [`Apache`], [`Sshd`] and [`GssServer`] are services that others wrote, [`Chromium`] is a browser. [`Terminal`] types at a program that believes it has a person before it. [`wire`] makes packets by hand.
 
 pub mod ports;
 pub mod wire;
 
+mod apache;
+mod chromium;
 mod clock;
+mod gss_sample;
 mod listing;
 mod mit_realm;
 mod realm;
 mod relay;
+mod server;
+mod sshd;
 mod terminal;
 mod tool;
 mod workstation;
 
+pub use apache::Apache;
+pub use chromium::Chromium;
 pub use clock::Clock;
+pub use gss_sample::GssServer;
 pub use listing::Listed;
 pub use mit_realm::MitRealm;
 pub use realm::{Realm, RealmBuilder};
 pub use relay::{Exchange, Protocol, Relay};
+pub use sshd::Sshd;
 pub use terminal::Terminal;
-pub use tool::{Finished, Tool, binary};
+pub use tool::{Finished, Tool, binary, example};
 pub use workstation::{Side, Workstation};

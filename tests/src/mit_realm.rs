@@ -1,25 +1,22 @@
 //! MIT's own KDC and password server, in a directory of their own.
 
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::clock::Clock;
 use crate::ports;
-use crate::tool::{Tool, mit_binary};
+use crate::server::Server;
+use crate::tool::{Tool, installed};
 use crate::workstation::Workstation;
 
 /// `EXAMPLE.COM` as MIT serves it. Stopped, and the directory removed, when dropped.
 pub struct MitRealm {
-    servers: Vec<Child>,
+    servers: Vec<Server>,
     kerberos: SocketAddr,
     password: SocketAddr,
     clock: Option<Arc<Clock>>,
@@ -65,24 +62,13 @@ impl MitRealm {
         realm
     }
 
-    fn serve(&self, line: &str, address: SocketAddr) -> Child {
-        let mut tool = self.tool(line);
-        let mut child = tool
-            .command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        while TcpStream::connect(address).is_err() {
-            assert!(child.try_wait().unwrap().is_none(), "`{line}` ended:\n{}", self.log());
-            thread::sleep(Duration::from_millis(20));
-        }
-        child
+    fn serve(&self, line: &str, address: SocketAddr) -> Server {
+        let program = line.split(' ').next().unwrap();
+        Server::start(self.tool(line), address.port(), &self.path(&format!("{program}.said")))
     }
 
     fn tool(&self, line: &str) -> Tool {
-        let tool = Tool::new(mit_binary(line.split(' ').next().unwrap()), line)
+        let tool = Tool::new(installed(line.split(' ').next().unwrap()), line)
             .env("KRB5_CONFIG", self.path("krb5.conf"))
             .env("KRB5_KDC_PROFILE", self.path("kdc.conf"));
         match &self.clock {
@@ -153,22 +139,8 @@ impl Drop for MitRealm {
         if thread::panicking() {
             eprintln!("--- MIT's logs\n{}---", self.log());
         }
-        self.servers.iter_mut().for_each(end);
+        self.servers.clear();
     }
-}
-
-/// Asks a server to end, and ends it when it does not: kadmind that waits for the rest of somebody's message hears nothing.
-fn end(server: &mut Child) {
-    // Already gone is as good.
-    let _ = kill(Pid::from_raw(server.id().try_into().unwrap()), Signal::SIGTERM);
-    for _ in 0..250 {
-        if !matches!(server.try_wait(), Ok(None)) {
-            return;
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    let _ = server.kill();
-    let _ = server.wait();
 }
 
 fn write_configuration(directory: &Path, [kerberos, password, admin]: [SocketAddr; 3], keys: &str) {

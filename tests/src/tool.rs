@@ -168,19 +168,38 @@ pub fn binary(name: &str) -> PathBuf {
     let path = directory.join(name);
     assert!(
         path.exists(),
-        "{} is not built: `cargo build --workspace` first, as tests/run does",
+        "{} is not built: `cargo build --workspace --bins --examples` first, as tests/run does",
         path.display()
     );
     path
 }
 
-/// One of MIT's programs, wherever the distribution put it.
-pub(crate) fn mit_binary(name: &str) -> PathBuf {
-    ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"]
+/// One of our examples, which cargo builds into a directory beside the programs.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    binary(&format!("examples/{name}"))
+}
+
+/// A program of the distribution's, wherever it put it.
+pub(crate) fn installed(name: &str) -> PathBuf {
+    installed_one_of(&[name])
+}
+
+/// The first of these programs that the distribution has put anywhere.
+pub(crate) fn installed_one_of(names: &[&str]) -> PathBuf {
+    names
         .iter()
-        .map(|directory| PathBuf::from(directory).join(name))
+        .flat_map(|name| {
+            ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"]
+                .map(|directory| PathBuf::from(directory).join(name))
+        })
         .find(|path| path.exists())
-        .unwrap_or_else(|| panic!("MIT's {name} is not installed; tests/run installs it where it may"))
+        .unwrap_or_else(|| {
+            panic!(
+                "{} is not installed; tests/run installs it where it may",
+                names.join(" or ")
+            )
+        })
 }
 
 /// One of Heimdal's programs, and where its libraries are: below `TESSERA_HEIMDAL`, where tests/run unpacks them.

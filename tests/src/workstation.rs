@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::tool::{Tool, binary, heimdal, mit_binary};
+use crate::tool::{Tool, binary, example, heimdal, installed};
 
 /// Whose tools.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,7 +93,35 @@ impl Workstation {
     /// MIT's tool; the command is what one would type.
     #[must_use]
     pub fn mit(&self, line: &str) -> Tool {
-        self.equip(Tool::new(mit_binary(program(line)), line), "MIT's")
+        self.equip(Tool::new(installed(program(line)), line), "MIT's")
+    }
+
+    /// A program of the distribution's that finds MIT's library; the command is what one would type.
+    #[must_use]
+    pub fn installed(&self, line: &str) -> Tool {
+        self.equip(Tool::new(installed(program(line)), line), "installed")
+    }
+
+    /// A script of the tests' for Debian's own Python, which has the packages that tests/run installs. Arguments follow.
+    #[must_use]
+    pub fn python(&self, script: &str) -> Tool {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script);
+        let python = Tool::new("/usr/bin/python3".into(), "python3").arg(path);
+        // It would leave what it compiles beside the scripts.
+        self.equip(python, "installed").env("PYTHONDONTWRITEBYTECODE", "1")
+    }
+
+    /// The same with Heimdal's libraries.
+    #[must_use]
+    pub fn python_with_heimdal(&self, script: &str) -> Tool {
+        let (_, libraries) = heimdal("kinit");
+        self.python(script).env("LD_LIBRARY_PATH", libraries)
+    }
+
+    /// One of our examples; the command is what one would type.
+    #[must_use]
+    pub fn example(&self, line: &str) -> Tool {
+        self.equip(Tool::new(example(program(line)), line), "our example")
     }
 
     /// Our tool; the command is what one would type.
@@ -110,7 +138,7 @@ impl Workstation {
         tool.env("LD_LIBRARY_PATH", libraries)
     }
 
-    fn equip(&self, mut tool: Tool, whose: &str) -> Tool {
+    pub(crate) fn equip(&self, mut tool: Tool, whose: &str) -> Tool {
         tool.line = format!("{whose} {}", tool.line);
         let tool = tool
             .env("KRB5_CONFIG", &self.config)

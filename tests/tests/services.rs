@@ -1,59 +1,10 @@
 //! MIT's GSS sample server with our keytabs and our tickets; our clients at MIT's KDC.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
-use std::process::{Child, Stdio};
-use std::thread;
-use std::time::Duration;
-
 use tessera_tests::wire::der::Element;
 use tessera_tests::wire::{
     EncTicketPart, KdcReq, Name, PasswordRequest, ask, crypto::Key, flag, keytab, login, login_by_preauth, option,
 };
-use tessera_tests::{Finished, MitRealm, Protocol, Realm, Relay, Side, Tool, Workstation, ports};
-
-/// MIT's `gss-server` with this keytab, until dropped.
-struct GssServer {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl GssServer {
-    fn start(desk: &Workstation, keytab: &Path) -> Self {
-        let port = ports::free();
-        let server = desk.mit(&format!(
-            "gss-server -port {port} -keytab {} host@server.example.com",
-            keytab.display()
-        ));
-        let child = server
-            .into_command()
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        while TcpStream::connect(address).is_err() {
-            thread::sleep(Duration::from_millis(20));
-        }
-        Self { child, address }
-    }
-
-    fn client(&self, desk: &Workstation, options: &str) -> Finished {
-        let port = self.address.port();
-        let client: Tool = desk.mit(&format!(
-            "gss-client -port {port} {options} 127.0.0.1 host@server.example.com hello"
-        ));
-        client.run()
-    }
-}
-
-impl Drop for GssServer {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
+use tessera_tests::{GssServer, MitRealm, Protocol, Realm, Relay, Side};
 
 fn realm_with_alice_and_a_host() -> (Realm, std::path::PathBuf) {
     let realm = Realm::start();
