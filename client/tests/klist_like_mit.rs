@@ -15,7 +15,7 @@ use tessera_common::ccache::{CredentialCache, Entry, StoredKey};
 use tessera_common::crypto::{EncType, Key};
 use tessera_common::flags::TicketFlags;
 use tessera_common::keytab::{Keytab, KeytabEntry};
-use tessera_common::name::{Principal, name_type};
+use tessera_common::name::{Principal, Realm, name_type};
 use tessera_common::time::KerberosTime;
 use tessera_common::wire::{self, AuthorizationDataElement, EncryptedData, HostAddress, Kvno, PrincipalName, Ticket};
 use tessera_tests::{Tool, binary};
@@ -116,6 +116,10 @@ fn odd_cache() -> CredentialCache {
     let addresses = vec![ipv4, ipv6, odd(2, b"abc"), odd(24, b"abc"), odd(5, b"x")];
     cache.entries = vec![
         entry(ALICE, "krbtgt/EXAMPLE.COM@EXAMPLE.COM"),
+        Entry {
+            server: Principal::new(principal("host/www@EXAMPLE.COM").name, Realm::left_to_kdc()),
+            ..plain()
+        },
         Entry {
             renew_till: KerberosTime(1_700_100_000),
             ..plain()

@@ -242,6 +242,13 @@ impl Realm {
         Ok(Self(text.into()))
     }
 
+    /// The empty realm, which no text and no message has. MIT's library keeps a ticket in a credential cache under it when it left the
+    /// choice of the service's realm to the KDC; what the ticket is for, its own cleartext says.
+    #[must_use]
+    pub fn left_to_kdc() -> Self {
+        Self("".into())
+    }
+
     /// The realm as text, unescaped.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -6,7 +6,7 @@ use crate::flags::TicketFlags;
 use crate::name::{Name, NameError, Principal, Realm, name_type};
 use crate::reader::{Reader, Truncated};
 use crate::time::KerberosTime;
-use crate::wire::{AuthorizationData, AuthorizationDataElement, HostAddress};
+use crate::wire::{self, AuthorizationData, AuthorizationDataElement, HostAddress, Ticket};
 
 const CONFIG_REALM: &str = "X-CACHECONF:";
 const CONFIG_NAME: &str = "krb5_ccache_conf_data";
@@ -91,7 +91,7 @@ impl Entry {
         let set = |time: KerberosTime| (time != KerberosTime::EPOCH).then_some(time);
         Some(Credential {
             client: self.client.clone(),
-            server: self.server.clone(),
+            server: self.service()?,
             key: self.key.known()?.clone(),
             times: TicketTimes {
                 authtime: self.authtime,
@@ -105,6 +105,18 @@ impl Entry {
             ticket: self.ticket.clone(),
             second_ticket: self.second_ticket.clone(),
         })
+    }
+
+    // What the ticket is for, where the entry itself leaves the realm open.
+    fn service(&self) -> Option<Principal> {
+        if self.server.realm != Realm::left_to_kdc() {
+            return Some(self.server.clone());
+        }
+        let ticket: Ticket = wire::decode(&self.ticket).ok()?;
+        Some(Principal::new(
+            ticket.sname.to_name().ok()?,
+            ticket.realm.to_realm().ok()?,
+        ))
     }
 
     /// Configuration: `value` for `key`, and for `principal` where the key is of a principal.
@@ -189,8 +201,8 @@ impl Entry {
     }
 
     pub(super) fn read(reader: &mut Reader<'_>, version: u8) -> Result<Self, CacheError> {
-        let (client, client_name_type) = read_principal(reader)?;
-        let (server, server_name_type) = read_principal(reader)?;
+        let (client, client_name_type) = read_principal(reader, Realmless::Wrong)?;
+        let (server, server_name_type) = read_principal(reader, Realmless::Allowed)?;
         let key = read_key(reader, version)?;
         let (authtime, starttime) = (read_time(reader)?, read_time(reader)?);
         let (endtime, renew_till) = (read_time(reader)?, read_time(reader)?);
@@ -232,14 +244,24 @@ fn natural_type(name: &Name) -> i32 {
     }
 }
 
-pub(super) fn read_principal(reader: &mut Reader<'_>) -> Result<(Principal, i32), CacheError> {
+/// Whether a principal may be of no realm: a service of [`Realm::left_to_kdc`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Realmless {
+    Allowed,
+    Wrong,
+}
+
+pub(super) fn read_principal(reader: &mut Reader<'_>, realmless: Realmless) -> Result<(Principal, i32), CacheError> {
     let offset = reader.at();
     let bad_name = |reason| CacheError::BadName { offset, reason };
     let text = |octets| core::str::from_utf8(octets).map_err(|_| bad_name(NameError::NotUtf8));
 
     let name_type = reader.i32()?;
     let count = reader.u32()?;
-    let realm = Realm::new(text(read_data(reader)?)?).map_err(bad_name)?;
+    let realm = match text(read_data(reader)?)? {
+        "" if realmless == Realmless::Allowed => Realm::left_to_kdc(),
+        realm => Realm::new(realm).map_err(bad_name)?,
+    };
     let mut components = Vec::new();
     for _ in 0..count {
         components.push(text(read_data(reader)?)?);

@@ -33,7 +33,7 @@ pub use name::{
 use crate::name::{NameError, Principal};
 use crate::reader::{Reader, Truncated};
 pub use crate::stored_key::{OtherKey, StoredKey};
-use entry::{read_principal, write_principal};
+use entry::{Realmless, read_principal, write_principal};
 
 const TAG_KDC_OFFSET: u16 = 1;
 
@@ -124,7 +124,7 @@ impl CredentialCache {
         } else {
             Vec::new()
         };
-        let (principal, name_type) = read_principal(&mut reader)?;
+        let (principal, name_type) = read_principal(&mut reader, Realmless::Wrong)?;
         let mut entries = Vec::new();
         while !reader.is_empty() {
             let entry = Entry::read(&mut reader, version)?;
@@ -288,7 +288,7 @@ mod tests {
     use crate::flags::TicketFlags;
     use crate::name::{Name, Realm};
     use crate::time::KerberosTime;
-    use crate::wire::{AuthorizationDataElement, HostAddress};
+    use crate::wire::{self, AuthorizationDataElement, HostAddress};
     use proptest::prelude::*;
 
     const ALICE: &[u8] = b"\0\0\0\x01\0\0\0\x01\0\0\0\x01R\0\0\0\x05alice";
@@ -400,6 +400,38 @@ mod tests {
         );
         assert_eq!(again.header.len(), 2);
         assert_eq!(alices().kdc_offset(), None);
+    }
+
+    // MIT's library writes such an entry beside the one with the realm, and finds its ticket by it.
+    #[test]
+    fn a_service_without_a_realm_is_kept_as_it_is_and_its_ticket_says_of_which_it_is() {
+        let service = principal("HTTP/www@R");
+        let ticket = wire::encode(&wire::Ticket {
+            tkt_vno: wire::PVNO,
+            realm: (&service.realm).into(),
+            sname: wire::PrincipalName::new(2, &service.name),
+            enc_part: wire::EncryptedData {
+                etype: 17,
+                kvno: None,
+                cipher: vec![0; 40].into(),
+            },
+        });
+        let entry = Entry {
+            server: Principal::new(service.name.clone(), Realm::left_to_kdc()),
+            ticket,
+            ..tgt()
+        };
+        let mut cache = alices();
+        cache.entries.push(entry.clone());
+        let read = CredentialCache::parse(&cache.to_bytes()).unwrap();
+        assert_eq!(read, cache);
+        assert_eq!(read.entries[0].server.to_string(), "HTTP/www@");
+        assert_eq!(read.entries[0].to_credential().unwrap().server, service);
+        let odd = Entry {
+            ticket: b"ticket".to_vec(),
+            ..entry
+        };
+        assert_eq!(odd.to_credential(), None);
     }
 
     #[test]
