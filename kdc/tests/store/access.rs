@@ -125,7 +125,10 @@ fn they_are_there_again_from_journal_index_and_snapshots() {
 }
 
 #[test]
-#[allow(clippy::disallowed_methods, reason = "sled lets go of its lock a moment after it was closed")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "sled lets go of its lock a moment after it was closed"
+)]
 fn an_index_without_one_of_them_is_made_anew() {
     let site = Site::new();
     let expected = fill(&site);
