@@ -2,7 +2,7 @@
 //! written here, or to a packet. A flag without one fails here.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use tessera_tests::binary;
