@@ -117,10 +117,6 @@ fn odd_cache() -> CredentialCache {
     cache.entries = vec![
         entry(ALICE, "krbtgt/EXAMPLE.COM@EXAMPLE.COM"),
         Entry {
-            server: Principal::new(principal("host/www@EXAMPLE.COM").name, Realm::left_to_kdc()),
-            ..plain()
-        },
-        Entry {
             renew_till: KerberosTime(1_700_100_000),
             ..plain()
         },
@@ -174,6 +170,10 @@ fn odd_cache() -> CredentialCache {
         },
         Entry { addresses, ..plain() },
         entry(ALICE, r"odd\/name\@with\\signs@EXAMPLE.COM"),
+        Entry {
+            server: Principal::new(principal("host/www@EXAMPLE.COM").name, Realm::left_to_kdc()),
+            ..plain()
+        },
     ];
     for etype in [0, 1, 2, 3, 4, 6, 8, 16, 17, 19, 20, 23, 24, 25, 26, 99] {
         cache.entries.push(Entry {

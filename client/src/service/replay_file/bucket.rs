@@ -5,8 +5,8 @@ use tessera_common::time::KerberosTime;
 
 use super::header::Header;
 
-/// Octets of a bucket: a page, so that nothing that is written crosses from one page to another.
-pub(super) const BUCKET_LEN: usize = 4096;
+/// Octets of a bucket: a part of a page, so that nothing that is written crosses from one page to another.
+pub(super) const BUCKET_LEN: usize = 1024;
 /// Octets of a slot: the tag, the time of the claim (i64), and a check (u64).
 pub(super) const SLOT_LEN: usize = 32;
 /// Slots in a bucket.
@@ -91,7 +91,7 @@ fn parse(octets: &[u8; SLOT_LEN], header: &Header) -> Option<Slot> {
 }
 
 // Tells damage, not malice: who can write to the file can forget what is in it, too. Any one field that is not what was
-// written shows, and a hundred of these cost no more than a system call.
+// written shows, and this costs next to nothing.
 const fn check(tag: &[u8; 16], at: i64, header: &Header) -> u64 {
     let tag = u128::from_le_bytes(*tag);
     (tag as u64) ^ ((tag >> 64) as u64).rotate_left(17) ^ at.cast_unsigned().rotate_left(41) ^ header.seed.0

@@ -15,7 +15,7 @@ const OPEN: i64 = i64::MIN;
 ///
 /// ```text
 ///  0  magic    8 octets "tsrply01"
-///  8  buckets  u32    of 4096 octets each, from offset 4096 on
+///  8  buckets  u32    of 1024 octets each, from offset 1024 on
 /// 12  window   u32    seconds for which a claim is remembered
 /// 16  closed   i64    when what the file knew was lost; the least number there is: never
 /// 24  seed     2 u64  where a tag goes, nobody can tell who has not read this
@@ -42,8 +42,8 @@ impl Header {
             u128::from_le_bytes(seed) as u64,
             (u128::from_le_bytes(seed) >> 64) as u64,
         );
-        // Of two buckets the emptier one is taken, and so one is full only when nearly all are. An eighth is left for that.
-        let buckets = (capacity.saturating_add(capacity / 8)).div_ceil(SLOTS).max(2);
+        // Of two buckets the emptier one is taken, and so one is full only when nearly all are. A fourth is left for that.
+        let buckets = (capacity.saturating_add(capacity / 4)).div_ceil(SLOTS).max(2);
         Self {
             buckets: u32::try_from(buckets).unwrap_or(u32::MAX),
             window: u32::try_from(window.as_secs()).unwrap_or(u32::MAX),

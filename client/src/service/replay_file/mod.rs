@@ -47,8 +47,17 @@ pub struct ReplayFile {
 
 #[derive(Debug, Default)]
 struct State {
-    file: Option<File>,
+    held: Option<Held>,
     problem: Option<String>,
+}
+
+#[derive(Debug)]
+struct Held {
+    file: File,
+    // Device and inode: whether it is the one at the path.
+    identity: (u64, u64),
+    // Once it was read. It does not change, but for a file that is closed.
+    header: Option<Header>,
 }
 
 // What came of a claim that nothing stood in the way of.
@@ -75,7 +84,7 @@ const NAPS: u32 = 2000;
 const NAP: Duration = Duration::from_millis(1);
 
 impl ReplayFile {
-    /// Tags that a file of [`ReplayFile::open`] has room for: 500,000, which makes it 18 MB.
+    /// Tags that a file of [`ReplayFile::open`] has room for: 500,000, which makes it 20 MB.
     pub const CAPACITY: usize = 500_000;
 
     /// Opens the file, or makes it, for messages whose time may be `skew` off in either direction.
@@ -100,7 +109,7 @@ impl ReplayFile {
         };
         {
             let mut state = this.state.lock().unwrap_or_else(PoisonError::into_inner);
-            this.with_file(&mut state.file, system::now().time, |_, _| Ok(()))?;
+            this.with_file(&mut state.held, system::now().time, |_, _| Ok(()))?;
         }
         Ok(this)
     }
@@ -121,22 +130,22 @@ impl ReplayFile {
     // Does something with the file that is at the path now, under its lock and with its header read.
     fn with_file<T>(
         &self,
-        held: &mut Option<File>,
+        held: &mut Option<Held>,
         now: KerberosTime,
         mut act: impl FnMut(&File, &Header) -> Result<T, Setback>,
     ) -> Result<T, ReplayFileError> {
         for _ in 0..ATTEMPTS {
-            let file = match held.take() {
-                Some(file) => file,
+            let mut current = match held.take() {
+                Some(current) => current,
                 None => self.open_or_create()?,
             };
-            match self.under_lock(&file, now, &mut act) {
+            match self.under_lock(&mut current, now, &mut act) {
                 Ok(done) => {
-                    *held = Some(file);
+                    *held = Some(current);
                     return Ok(done);
                 }
                 Err(Setback::Fatal(why)) => {
-                    *held = Some(file);
+                    *held = Some(current);
                     return Err(why);
                 }
                 Err(Setback::Replaced | Setback::Damaged) => {}
@@ -147,15 +156,19 @@ impl ReplayFile {
 
     fn under_lock<T>(
         &self,
-        file: &File,
+        held: &mut Held,
         now: KerberosTime,
         act: &mut impl FnMut(&File, &Header) -> Result<T, Setback>,
     ) -> Result<T, Setback> {
+        let Held { file, identity, header } = held;
         let _locked = self.lock(file)?;
-        if !self.is_current(file)? {
+        if !self.is_current(*identity)? {
             return Err(Setback::Replaced);
         }
-        let done = self.header(file).and_then(|header| {
+        let known = header.map_or_else(|| self.header(file), Ok);
+        let done = known.and_then(|known| {
+            *header = Some(known).filter(|known| known.closed.is_none());
+            let header = known;
             if header.window() < self.window {
                 return Err(Setback::Fatal(ReplayFileError::Window {
                     path: self.path.clone(),
@@ -228,7 +241,7 @@ impl ReplayFile {
         }))
     }
 
-    fn open_or_create(&self) -> Result<File, ReplayFileError> {
+    fn open_or_create(&self) -> Result<Held, ReplayFileError> {
         for _ in 0..ATTEMPTS {
             // A link is not followed: it could lead to a file of ours that is something else.
             let opened = OpenOptions::new()
@@ -249,7 +262,7 @@ impl ReplayFile {
         Err(ReplayFileError::Unsteady(self.path.clone()))
     }
 
-    fn checked(&self, file: File) -> Result<File, ReplayFileError> {
+    fn checked(&self, file: File) -> Result<Held, ReplayFileError> {
         let metadata = file.metadata().map_err(|e| self.io("cannot read", e))?;
         if !metadata.is_file() {
             return Err(ReplayFileError::NotAFile(self.path.clone()));
@@ -263,7 +276,11 @@ impl ReplayFile {
                 mode: metadata.mode() & 0o7777,
             });
         }
-        Ok(file)
+        Ok(Held {
+            file,
+            identity: (metadata.dev(), metadata.ino()),
+            header: None,
+        })
     }
 
     // Makes the file under another name, and gives it its own when it is whole: only if there is none meanwhile, or in place
@@ -300,10 +317,9 @@ impl ReplayFile {
     }
 
     // Whether the file that is held is the one at the path.
-    fn is_current(&self, file: &File) -> Result<bool, Setback> {
-        let ours = file.metadata().map_err(|e| self.fatal("cannot read", e))?;
+    fn is_current(&self, ours: (u64, u64)) -> Result<bool, Setback> {
         match fs::symlink_metadata(&self.path) {
-            Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+            Ok(there) => Ok((there.dev(), there.ino()) == ours),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
             Err(e) => Err(self.fatal("cannot find", e)),
         }
@@ -361,7 +377,7 @@ impl ReplayFile {
 impl ReplayCache for ReplayFile {
     fn claim(&self, tag: ReplayTag, now: KerberosTime) -> Result<(), ReplayError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let claimed = self.with_file(&mut state.file, now, |file, header| {
+        let claimed = self.with_file(&mut state.held, now, |file, header| {
             self.claim_in(file, header, tag, now)
         });
         match claimed {
