@@ -2,7 +2,7 @@
 //! written here, or to a packet. A flag without one fails here.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use tessera_tests::binary;
@@ -518,18 +518,7 @@ fn every_key_has_a_test() {
 
 #[test]
 fn every_test_that_is_named_is_there() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let entries = |directory: &Path| -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(directory).unwrap();
-        entries.map(|entry| entry.unwrap().path()).collect()
-    };
-    // A test of several files is in a directory.
-    let (directories, mut files): (Vec<_>, Vec<_>) = entries(&directory).into_iter().partition(|path| path.is_dir());
-    files.extend(directories.iter().flat_map(|directory| entries(directory)));
-    let sources: String = files
-        .iter()
-        .map(|file| std::fs::read_to_string(file).unwrap())
-        .collect();
+    let sources = sources_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
     let of_flags = FLAGS.iter().flat_map(|(_, flags)| flags.iter().map(|(_, test)| *test));
     let others = COMMANDS.iter().chain(KEYS).chain(KRB5_CONF).map(|(_, test)| *test);
     for test in of_flags.chain(others) {
@@ -547,6 +536,20 @@ fn every_test_that_is_named_is_there() {
             file.display()
         );
     }
+}
+
+/// All that is written in Rust in a directory and those in it: a test of several files has one of its own.
+fn sources_in(directory: &Path) -> String {
+    let mut sources = String::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources += &sources_in(&path);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            sources += &std::fs::read_to_string(&path).unwrap();
+        }
+    }
+    sources
 }
 
 /// The flags that `--help` lists, each by its first name; those that every command has left out.

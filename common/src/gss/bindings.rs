@@ -58,7 +58,7 @@ impl ChannelBindings {
     /// signature, or SHA-256 where that one is MD5 or SHA-1.
     ///
     /// `None` when the octets are no certificate, and when its signature has no hash of its own: for Ed25519 and Ed448 the
-    /// RFC defines nothing, Chromium sends no bindings, PostgreSQL refuses, OpenSSL names no hash and GnuTLS takes SHA-512.
+    /// RFC defines nothing, and programs differ in what they make of it.
     /// A service whose policy is [`BindingPolicy::Require`] needs another certificate.
     #[must_use]
     pub fn tls_server_end_point(certificate_der: &[u8]) -> Option<Self> {

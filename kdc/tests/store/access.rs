@@ -8,6 +8,7 @@ use tessera_kdc::realm::rules::{Rule, RuleName};
 use tessera_kdc::store::{self, About};
 
 use super::dump::{location, problems};
+use super::start::in_index;
 use super::*;
 
 fn record(declared: Declared) -> AccessRecord {
@@ -129,10 +130,7 @@ fn an_index_without_one_of_them_is_made_anew() {
     let site = Site::new();
     let expected = fill(&site);
     for entry in [&b"urule2"[..], b"rstaff"] {
-        let db = sled::open(site.state().join("index")).unwrap();
-        assert!(db.remove(entry).unwrap().is_some());
-        db.flush().unwrap();
-        drop(db);
+        in_index(&site, |db| assert!(db.remove(entry).unwrap().is_some()));
         let found = problems(&site);
         assert!(found[0].contains("kdc rebuild makes it anew"), "{found:?}");
         assert_eq!(all(&site.open()), expected);

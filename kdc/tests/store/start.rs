@@ -97,7 +97,7 @@ fn put_index(from: &Site, to: &Site) {
 type InIndex<'a> = (&'a dyn Fn(&sled::Db), &'a str);
 
 /// Alters an index behind everybody's back.
-fn in_index(site: &Site, alter: impl FnOnce(&sled::Db)) {
+pub(super) fn in_index(site: &Site, alter: impl FnOnce(&sled::Db)) {
     // sled lets go of its lock a moment after it was closed.
     let open = || sled::open(site.state().join("index"));
     let db = (0..100).find_map(|_| {
