@@ -52,7 +52,6 @@ impl<'a> Chromium<'a> {
         let option = format!("--screenshot={}", picture.display());
         self.run(&[&option, "--window-size=800,600"], url).ok();
         assert_is_picture(&picture);
-        println!("screenshot: {}", picture.display());
         picture
     }
 

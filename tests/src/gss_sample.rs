@@ -2,8 +2,6 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::ports;
 use crate::server::Server;
@@ -82,17 +80,6 @@ impl GssServer {
     /// Waits until it has said this. Gives all that it has said since it started.
     #[track_caller]
     pub fn wait_for_log(&self, text: &str) -> String {
-        let start = Instant::now();
-        loop {
-            let log = self.log();
-            if log.contains(text) {
-                return log;
-            }
-            assert!(
-                start.elapsed() < Duration::from_secs(120),
-                "it did not say {text:?} but\n{log}"
-            );
-            thread::sleep(Duration::from_millis(20));
-        }
+        self.server.wait_for_log(text)
     }
 }

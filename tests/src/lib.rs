@@ -16,7 +16,8 @@
 //!
 //! [`MitRealm`] is MIT's own KDC, run the same way, to try our clients on it and to see what the original does. [`Relay`]
 //! stands between a client and a KDC, records what passes and can change it. [`Clock`] sets the time that the programs
-//! see. [`Apache`], [`Sshd`] and [`GssServer`] are services that others wrote, [`Chromium`] is a browser. [`Terminal`] types at a program that believes it has a person before it. [`wire`] makes packets by hand.
+//! see. [`Apache`], [`Sshd`] and [`GssServer`] are services that others wrote, [`Whoami`] is one of ours, [`Chromium`] is a
+//! browser. [`Terminal`] types at a program that believes it has a person before it. [`wire`] makes packets by hand.
 
 pub mod ports;
 pub mod wire;
@@ -33,6 +34,7 @@ mod server;
 mod sshd;
 mod terminal;
 mod tool;
+mod whoami;
 mod workstation;
 
 pub use apache::Apache;
@@ -46,4 +48,5 @@ pub use relay::{Exchange, Protocol, Relay};
 pub use sshd::Sshd;
 pub use terminal::Terminal;
 pub use tool::{Finished, Tool, binary, example};
+pub use whoami::{Certificate, Whoami};
 pub use workstation::{Side, Workstation};

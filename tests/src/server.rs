@@ -6,12 +6,15 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::tool::Tool;
+
+/// How long anything may take that a busy machine delays.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program that listens on a port of loopback. Asked to end and waited for when dropped.
 pub(crate) struct Server {
@@ -49,6 +52,22 @@ impl Server {
     pub(crate) fn log(&self) -> String {
         // Not everybody logs in UTF-8.
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+}
+
+impl Server {
+    /// Waits until it has said this. Gives all that it has said since it started.
+    #[track_caller]
+    pub(crate) fn wait_for_log(&self, text: &str) -> String {
+        let start = Instant::now();
+        loop {
+            let log = self.log();
+            if log.contains(text) {
+                return log;
+            }
+            assert!(start.elapsed() < PATIENCE, "it did not say {text:?} but\n{log}");
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use tessera_tests::Realm;
 
 mod apache;
+mod our_client;
+mod over_tls;
+mod whoami;
 
 fn realm_with_alice_and_a_web_server() -> (Realm, PathBuf) {
     let realm = Realm::start();
