@@ -1,4 +1,5 @@
 use core::fmt;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -74,7 +75,8 @@ impl Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self::to(|event| eprintln!("{event}"))
+        // Written at once: the standard error output has no buffer, and other threads write to it, too.
+        Self::to(|event| drop(std::io::stderr().write_all(format!("{event}\n").as_bytes())))
     }
 }
 

@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test may stop at what it does not expect"
 )]
 
