@@ -7,7 +7,7 @@
 )]
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use tempfile::TempDir;
@@ -23,6 +23,7 @@ use tessera_common::time::KerberosTime;
 use tessera_common::wire::{
     self, EncTicketPart, EncryptedData, KerberosString, Kvno, PrincipalName, Ticket, TransitedEncoding,
 };
+use tessera_tests::example;
 
 const SERVICE: &str = "echo/localhost@EXAMPLE.COM";
 
@@ -152,15 +153,6 @@ impl Drop for Service {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-// Cargo builds the examples with the tests, beside them.
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.ancestors().nth(2).map(Path::to_owned).unwrap();
-    let path = profile.join("examples").join(name);
-    assert!(path.exists(), "{} is not built: cargo build --examples", path.display());
-    path
 }
 
 fn credential(service_key: &Key) -> Credential {

@@ -19,6 +19,14 @@
 //! see. [`Apache`], [`Sshd`] and [`GssServer`] are services that others wrote, [`Whoami`] is one of ours, [`Chromium`] is a
 //! browser. [`Terminal`] types at a program that believes it has a person before it. [`wire`] makes packets by hand.
 
+/// The enctypes of a realm that is left alone, best first.
+pub const ENCTYPES: [&str; 4] = [
+    "aes256-cts-hmac-sha1-96",
+    "aes256-cts-hmac-sha384-192",
+    "aes128-cts-hmac-sha1-96",
+    "aes128-cts-hmac-sha256-128",
+];
+
 pub mod ports;
 pub mod wire;
 

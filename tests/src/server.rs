@@ -53,9 +53,7 @@ impl Server {
         // Not everybody logs in UTF-8.
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
-}
 
-impl Server {
     /// Waits until it has said this. Gives all that it has said since it started.
     #[track_caller]
     pub(crate) fn wait_for_log(&self, text: &str) -> String {

@@ -9,7 +9,7 @@ use tessera_tests::wire::{
     Armor, FastReq, HIDE_CLIENT_NAMES, KdcReq, Name, Session, ask, crypto::Key, flag, keytab, login, login_in_armor,
     now, pa, pa_enc_timestamp, padata_of,
 };
-use tessera_tests::{MitRealm, Realm, Relay, Side, Tool, Workstation};
+use tessera_tests::{ENCTYPES, MitRealm, Realm, Relay, Side, Tool, Workstation};
 
 const HOST: &str = "host/client.example.com";
 const NO_TIMESTAMP: &str = "[realms]\n EXAMPLE.COM = {\n  disable_encrypted_timestamp = true\n }\n";
@@ -395,12 +395,6 @@ fn who_may_not_send_a_timestamp_logs_in_in_armor() {
 #[test]
 #[ignore = "needs MIT's tools"]
 fn every_enctype_armors_every_other() {
-    const ENCTYPES: [&str; 4] = [
-        "aes256-cts-hmac-sha1-96",
-        "aes128-cts-hmac-sha1-96",
-        "aes256-cts-hmac-sha384-192",
-        "aes128-cts-hmac-sha256-128",
-    ];
     let realm = realm_with_alice_and_hosts();
     let keytab = realm.keytab(HOST);
     let asking_for = |etype: &str| {

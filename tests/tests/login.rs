@@ -1,14 +1,7 @@
 //! Logging in: with a password, with a keytab, in every enctype, over every transport.
 
 use tessera_tests::wire::{KdcReq, crypto::Key, flag, login_by_preauth};
-use tessera_tests::{Protocol, Realm, Relay, Side};
-
-const ENCTYPES: [&str; 4] = [
-    "aes256-cts-hmac-sha1-96",
-    "aes256-cts-hmac-sha384-192",
-    "aes128-cts-hmac-sha1-96",
-    "aes128-cts-hmac-sha256-128",
-];
+use tessera_tests::{ENCTYPES, Protocol, Realm, Relay, Side};
 
 /// Only this enctype, for everything.
 fn only(enctype: &str) -> String {

@@ -4,7 +4,7 @@ use tessera_tests::wire::der::Element;
 use tessera_tests::wire::{
     EncTicketPart, KdcReq, Name, PasswordRequest, ask, crypto::Key, flag, keytab, login, login_by_preauth, option,
 };
-use tessera_tests::{GssServer, MitRealm, Protocol, Realm, Relay, Side};
+use tessera_tests::{ENCTYPES, GssServer, MitRealm, Protocol, Realm, Relay, Side};
 
 fn realm_with_alice_and_a_host() -> (Realm, std::path::PathBuf) {
     let realm = Realm::start();
@@ -52,12 +52,7 @@ fn mits_gss_server_accepts_our_tickets_with_our_keytab() {
 #[ignore = "needs MIT's tools"]
 fn mits_gss_server_accepts_every_enctype() {
     let (realm, _) = realm_with_alice_and_a_host();
-    for enctype in [
-        "aes256-cts-hmac-sha1-96",
-        "aes256-cts-hmac-sha384-192",
-        "aes128-cts-hmac-sha1-96",
-        "aes128-cts-hmac-sha256-128",
-    ] {
+    for enctype in ENCTYPES {
         realm.principal("remove host/server.example.com").run().ok();
         realm
             .principal("add host/server.example.com --random-key --enctypes")

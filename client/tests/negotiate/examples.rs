@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use tessera_common::ccache::{CredentialCache, Entry};
 use tessera_common::credential::Credential;
 use tessera_common::crypto::{EncType, Key};
 use tessera_common::name::name_type;
+use tessera_tests::example;
 
 use super::world::{World, keytab, offer};
 
@@ -231,13 +231,4 @@ fn a_refused_request_leaves_its_body_behind() {
     let posts = [post("keep-alive"), post("keep-alive"), post("close")].concat();
     let answers = whoami.exchange(posts.as_bytes());
     assert_eq!(answers.matches("HTTP/1.1 401").count(), 3, "{answers}");
-}
-
-// Cargo builds the examples with the tests, beside them.
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.ancestors().nth(2).map(Path::to_owned).unwrap();
-    let path = profile.join("examples").join(name);
-    assert!(path.exists(), "{} is not built: cargo build --examples", path.display());
-    path
 }

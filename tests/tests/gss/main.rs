@@ -7,13 +7,6 @@ use tessera_tests::{Realm, Workstation};
 mod python;
 mod samples;
 
-const ENCTYPES: [&str; 4] = [
-    "aes256-cts-hmac-sha1-96",
-    "aes256-cts-hmac-sha384-192",
-    "aes128-cts-hmac-sha1-96",
-    "aes128-cts-hmac-sha256-128",
-];
-
 fn realm_with_alice_and_a_host() -> (Realm, PathBuf) {
     let realm = Realm::start();
     realm.add("alice", "wonderland");

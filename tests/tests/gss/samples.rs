@@ -1,8 +1,8 @@
 //! MIT's `gss-client` at our server, our client at MIT's `gss-server`.
 
-use tessera_tests::GssServer;
+use tessera_tests::{ENCTYPES, GssServer};
 
-use super::{ENCTYPES, desk_of_alice, realm_with_alice_and_a_host};
+use super::{desk_of_alice, realm_with_alice_and_a_host};
 
 /// What the one that did not write the other is told of a context that leaves something out.
 struct Row {

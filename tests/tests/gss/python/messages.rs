@@ -1,10 +1,10 @@
 //! Messages: wrapped, signed, repeated, out of order, altered.
 
 use serde_json::{Value, json};
-use tessera_tests::GssServer;
+use tessera_tests::{ENCTYPES, GssServer};
 
 use super::{Library, USUAL, report};
-use crate::{ENCTYPES, desk_of_alice, realm_with_alice_and_a_host};
+use crate::{desk_of_alice, realm_with_alice_and_a_host};
 
 #[test]
 #[ignore = "needs Python's gssapi and MIT's tools"]

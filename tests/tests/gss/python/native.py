@@ -51,7 +51,7 @@ class Bindings(ctypes.Structure):
 
 class Context:
     def __init__(self, what, initiates):
-        self.library = ctypes.CDLL(what["library"])
+        self.native = ctypes.CDLL(what["library"])
         self.handle = c_void_p()
         self.complete = False
         self.actual = c_uint32()
@@ -71,7 +71,7 @@ class Context:
 
     def call(self, name, *arguments):
         minor = c_uint32()
-        function = getattr(self.library, f"gss_{name}")
+        function = getattr(self.native, f"gss_{name}")
         function.restype = c_uint32
         major = function(byref(minor), *arguments)
         if major >> 16:
@@ -81,7 +81,7 @@ class Context:
     def words(self, code, kind):
         said, minor, more = Buffer(), c_uint32(), c_uint32()
         oid = Oid.of(KRB5)
-        self.library.gss_display_status(byref(minor), c_uint32(code), c_int(kind), byref(oid), byref(more), byref(said))
+        self.native.gss_display_status(byref(minor), c_uint32(code), c_int(kind), byref(oid), byref(more), byref(said))
         return said.octets().decode()
 
     def step(self, token=None):
