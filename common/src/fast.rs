@@ -142,10 +142,7 @@ impl ArmorKey {
     }
 
     fn checksum(&self, usage: KeyUsage, data: &[u8]) -> Checksum {
-        Checksum {
-            cksumtype: self.0.etype().checksum_type(),
-            checksum: self.0.checksum(usage, data).into(),
-        }
+        Checksum::keyed(&self.0, usage, data)
     }
 
     fn verify(&self, usage: KeyUsage, data: &[u8], checksum: &Checksum) -> Result<(), FastError> {

@@ -78,6 +78,7 @@ pub mod gss;
 pub mod keytab;
 pub mod kpasswd;
 pub mod krb5_conf;
+pub mod listed;
 pub mod mit_time;
 pub mod name;
 mod reader;
@@ -85,6 +86,7 @@ pub mod role;
 pub mod spnego;
 mod stored_key;
 pub mod time;
+mod tlv;
 pub mod wire;
 
 /// A source of unpredictable octets, handed in by whoever runs the protocol.

@@ -4,7 +4,9 @@ use core::time::Duration;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tessera_common::ap::{self, ApError, MemoryReplayCache, ReplayCache, ReplayError, ReplayTag, ServiceKeys as _};
+use tessera_common::ap::{
+    self, ApError, HeldKey, MemoryReplayCache, ReplayCache, ReplayError, ReplayTag, ServiceKeys as _,
+};
 use tessera_common::gss::{self, BindingPolicy, ChannelBindings};
 use tessera_common::keytab::Keytab;
 use tessera_common::spnego;
@@ -168,7 +170,7 @@ impl Service {
         if let Some(wanted) = &mut ticket {
             let (keytab, _) = self.keys.current(system::now());
             let held = keytab.keys_of(&wanted.service);
-            wanted.held = held.iter().map(|key| (key.kvno, key.key.etype())).collect();
+            wanted.held = held.iter().map(HeldKey::from).collect();
         }
         let unavailable = matches!(ap_error(&why), Some(ApError::ReplayCacheUnavailable));
         Refused {

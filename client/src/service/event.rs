@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tessera_common::ap::CammacError;
+use tessera_common::listed::Listed;
 use tessera_common::role::RoleName;
 
 use super::caller::Caller;
@@ -99,7 +100,7 @@ impl fmt::Display for Event<'_> {
                     caller.service()
                 )?;
                 if !caller.roles().is_empty() {
-                    write!(f, ", roles {}", List(caller.roles()))?;
+                    write!(f, ", roles {}", Listed(caller.roles()))?;
                 }
                 if caller.delegated().is_some() {
                     f.write_str(", delegated")?;
@@ -115,7 +116,7 @@ impl fmt::Display for Event<'_> {
                     f,
                     "forbidden: {} has none of the roles {}",
                     caller.principal(),
-                    List(needed)
+                    Listed(needed)
                 )
             }
             Self::NotVouched { caller, problem } => write!(
@@ -128,16 +129,5 @@ impl fmt::Display for Event<'_> {
             }
             Self::KeytabUnusable { why, .. } => write!(f, "{why}; the keys that were read before stay in force"),
         }
-    }
-}
-
-struct List<'a>(&'a [RoleName]);
-
-impl fmt::Display for List<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, role) in self.0.iter().enumerate() {
-            write!(f, "{}{role}", if at > 0 { ", " } else { "" })?;
-        }
-        Ok(())
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tessera_common::keytab::Keytab;
+use tessera_common::listed::Listed;
 use tessera_common::name::Principal;
 use tessera_common::time::{KerberosTime, Timestamp};
 
@@ -188,17 +189,12 @@ impl fmt::Display for KeysError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Keytab(why) => write!(f, "{why}"),
-            Self::NoKey { wanted, file, has } => {
-                write!(
-                    f,
-                    "the keytab {} has no key of {wanted}; it has those of ",
-                    file.path().display()
-                )?;
-                for (at, principal) in has.iter().enumerate() {
-                    write!(f, "{}{principal}", if at > 0 { ", " } else { "" })?;
-                }
-                Ok(())
-            }
+            Self::NoKey { wanted, file, has } => write!(
+                f,
+                "the keytab {} has no key of {wanted}; it has those of {}",
+                file.path().display(),
+                Listed(has)
+            ),
         }
     }
 }

@@ -1,6 +1,7 @@
 use core::fmt;
 
 use tessera_common::ap::KeyWanted;
+use tessera_common::listed::Listed;
 use tessera_common::spnego;
 
 /// Why a client is refused: for the log. The client is told that it is, and nothing of this.
@@ -69,13 +70,10 @@ impl fmt::Display for Refused {
             return Ok(());
         };
         write!(f, " [ticket: {ticket}; keytab: ")?;
-        if ticket.held.is_empty() {
-            f.write_str("no key of that service")?;
+        match ticket.held.as_slice() {
+            [] => f.write_str("no key of that service]"),
+            held => write!(f, "{}]", Listed(held)),
         }
-        for (at, (kvno, etype)) in ticket.held.iter().enumerate() {
-            write!(f, "{}kvno {kvno} {etype}", if at > 0 { ", " } else { "" })?;
-        }
-        f.write_str("]")
     }
 }
 

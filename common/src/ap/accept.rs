@@ -3,7 +3,7 @@ use core::time::Duration;
 
 use super::accepted::Accepted;
 use super::authenticator::open_authenticator;
-use super::error::{ApError, KeyWanted};
+use super::error::{ApError, HeldKey, KeyWanted};
 use super::replay::{ReplayCache, ReplayError};
 use super::request::ApRequest;
 use super::service_keys::{ServiceKey, ServiceKeys};
@@ -271,30 +271,31 @@ struct OpenedWith<'k> {
 }
 
 fn open_with<'k>(request: &ApRequest, keys: Vec<ServiceKey<'k>>) -> Result<OpenedWith<'k>, ApError> {
-    let wanted = KeyWanted {
+    let (kvno, etype) = (request.kvno(), request.ticket().enc_part.etype);
+    let wanted = || KeyWanted {
         service: request.service().clone(),
-        kvno: request.kvno(),
-        etype: request.ticket().enc_part.etype,
-        held: keys.iter().map(|key| (key.kvno, key.key.etype())).collect(),
+        kvno,
+        etype,
+        held: keys.iter().map(HeldKey::from).collect(),
     };
-    let fits = |key: &ServiceKey<'_>| key.key.etype().number() == wanted.etype && key.may_be(wanted.kvno);
-    let mut fitting: Vec<_> = keys.into_iter().filter(fits).collect();
+    let fits = |key: &&ServiceKey<'k>| key.key.etype().number() == etype && key.may_be(kvno);
+    let mut fitting: Vec<_> = keys.iter().filter(fits).collect();
     if fitting.is_empty() {
-        return Err(ApError::NoKey(wanted));
+        return Err(ApError::NoKey(wanted()));
     }
     // The very version first, then the newest.
-    fitting.sort_by_key(|key| core::cmp::Reverse((Some(key.kvno) == wanted.kvno, key.kvno)));
+    fitting.sort_by_key(|key| core::cmp::Reverse((Some(key.kvno) == kvno, key.kvno)));
     for ServiceKey { service, key, .. } in fitting {
         match open_ticket(request.ticket(), key) {
             Err(ApError::TicketIntegrity(_)) => {}
             other => {
                 return other.map(|ticket| OpenedWith {
-                    service: service.clone(),
+                    service: (*service).clone(),
                     ticket,
                     key,
                 });
             }
         }
     }
-    Err(ApError::TicketIntegrity(wanted))
+    Err(ApError::TicketIntegrity(wanted()))
 }

@@ -4,8 +4,10 @@ use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use super::service_keys::ServiceKey;
 use crate::crypto::EncType;
 use crate::error_code::ErrorCode;
+use crate::listed::Listed;
 use crate::name::{Name, NameError, Principal, Realm, name_type};
 use crate::time::{KerberosTime, Timestamp};
 use crate::wire::{self, DecodeError, HostAddress, KerberosString, Microseconds, PrincipalName};
@@ -41,14 +43,39 @@ pub struct KeyWanted {
     pub kvno: Option<u32>,
     /// The enctype's number that the ticket names.
     pub etype: i32,
-    /// The kvno and enctype of every key that the keytab has for that service.
-    pub held: Vec<(u32, EncType)>,
+    /// Every key that the keytab has for that service.
+    pub held: Vec<HeldKey>,
+}
+
+/// A key that a service has, as messages name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldKey {
+    /// Its version.
+    pub kvno: u32,
+    /// Its enctype.
+    pub etype: EncType,
+}
+
+impl From<&ServiceKey<'_>> for HeldKey {
+    fn from(ServiceKey { kvno, key, .. }: &ServiceKey<'_>) -> Self {
+        Self {
+            kvno: *kvno,
+            etype: key.etype(),
+        }
+    }
+}
+
+/// `kvno 3 aes256-cts-hmac-sha1-96`.
+impl fmt::Display for HeldKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "kvno {} {}", self.kvno, self.etype)
+    }
 }
 
 impl KeyWanted {
     fn holds_kvno(&self) -> bool {
         self.kvno
-            .is_none_or(|wanted| self.held.iter().any(|(kvno, _)| *kvno == wanted))
+            .is_none_or(|wanted| self.held.iter().any(|key| key.kvno == wanted))
     }
 }
 
@@ -230,7 +257,7 @@ impl fmt::Display for ApError {
                 if accepted.is_empty() {
                     f.write_str("the services of the keytab, and it is not one of them")
                 } else {
-                    write_list(f, accepted)
+                    write!(f, "{}", Listed(accepted))
                 }
             }
             Self::NoKey(wanted) => write_no_key(f, wanted),
@@ -259,9 +286,12 @@ impl fmt::Display for ApError {
             Self::Invalid => f.write_str("the ticket is postdated and not validated yet (kinit -v)"),
             Self::Expired { endtime, now } => write!(f, "the ticket ended at {endtime}, now it is {now}"),
             Self::Address { from, allowed } => {
-                write!(f, "the ticket may not be used from {from}, only from ")?;
                 let known: Vec<IpAddr> = allowed.iter().filter_map(HostAddress::to_ip).collect();
-                write_list(f, &known)
+                write!(
+                    f,
+                    "the ticket may not be used from {from}, only from {}",
+                    Listed(&known)
+                )
             }
             Self::NoTgt => f.write_str("the ticket is for user-to-user, which is not offered here"),
             Self::UserToUserRequired => {
@@ -286,11 +316,8 @@ fn write_no_key(f: &mut fmt::Formatter<'_>, wanted: &KeyWanted) -> fmt::Result {
     if wanted.held.is_empty() {
         return write!(f, "the keytab has none of {}", wanted.service);
     }
-    f.write_str("the keytab has ")?;
-    for (at, (kvno, etype)) in wanted.held.iter().enumerate() {
-        write!(f, "{}kvno {kvno} {etype}", if at > 0 { ", " } else { "" })?;
-    }
-    let newest = wanted.held.iter().map(|(kvno, _)| *kvno).max();
+    write!(f, "the keytab has {}", Listed(&wanted.held))?;
+    let newest = wanted.held.iter().map(|key| key.kvno).max();
     f.write_str(if wanted.holds_kvno() {
         "; export the keytab again with that enctype"
     } else if wanted.kvno > newest {
@@ -298,11 +325,4 @@ fn write_no_key(f: &mut fmt::Formatter<'_>, wanted: &KeyWanted) -> fmt::Result {
     } else {
         "; the ticket is older than the keytab: the client needs a new one"
     })
-}
-
-fn write_list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T]) -> fmt::Result {
-    for (at, item) in items.iter().enumerate() {
-        write!(f, "{}{item}", if at > 0 { ", " } else { "" })?;
-    }
-    Ok(())
 }

@@ -69,7 +69,7 @@ impl<'a> Initiator<'a> {
     /// request's body.
     #[must_use]
     pub fn for_tgs(credential: &'a Credential, req_body: &[u8]) -> Self {
-        let checksum = keyed_checksum(&credential.key, KeyUsage::TGS_REQ_CHECKSUM, req_body);
+        let checksum = Checksum::keyed(&credential.key, KeyUsage::TGS_REQ_CHECKSUM, req_body);
         Self {
             usage: KeyUsage::TGS_REQ_AUTHENTICATOR,
             options: ApOptions::empty(),
@@ -110,7 +110,7 @@ impl<'a> Initiator<'a> {
     /// With a keyed checksum over the application's `data`, which ties it to the authenticator.
     #[must_use]
     pub fn with_checksum_over(self, data: &[u8]) -> Self {
-        let checksum = keyed_checksum(&self.credential.key, KeyUsage::AP_REQ_CHECKSUM, data);
+        let checksum = Checksum::keyed(&self.credential.key, KeyUsage::AP_REQ_CHECKSUM, data);
         self.with_checksum(checksum)
     }
 
@@ -163,13 +163,6 @@ impl<'a> Initiator<'a> {
             seq_number: self.seq_number,
             time: now,
         }
-    }
-}
-
-fn keyed_checksum(key: &Key, usage: KeyUsage, data: &[u8]) -> Checksum {
-    Checksum {
-        cksumtype: key.etype().checksum_type(),
-        checksum: key.checksum(usage, data).into(),
     }
 }
 

@@ -28,11 +28,7 @@ pub fn make(key: &Key, header: &Header, data: &[u8]) -> Vec<u8> {
         r_address: header.receiver.clone(),
     });
     let mut message = without_checksum(Any::new(body));
-    let checksum = key.checksum(KeyUsage::KRB_SAFE, &wire::encode(&message));
-    message.cksum = Checksum {
-        cksumtype: key.etype().checksum_type(),
-        checksum: checksum.into(),
-    };
+    message.cksum = Checksum::keyed(key, KeyUsage::KRB_SAFE, &wire::encode(&message));
     wire::encode(&message)
 }
 

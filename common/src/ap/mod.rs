@@ -34,7 +34,7 @@ pub use agreement::{Agreement, Answer, Role, first_seq_number};
 pub use authenticator::{OpenAuthenticator, open_authenticator};
 pub use channel::{Addresses, Channel};
 pub(crate) use error::krb_error;
-pub use error::{ApError, KeyWanted, Part};
+pub use error::{ApError, HeldKey, KeyWanted, Part};
 pub use initiate::{Initiated, Initiator, ReplyError};
 pub use message::{Header, Opened};
 pub use message_error::MessageError;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::crypto::{Key, KeyUsage};
+use crate::crypto::{CryptoError, Key, KeyUsage};
 use crate::role::RoleName;
 use crate::wire::{
     self, AuthorizationData, AuthorizationDataElement, Cammac, Checksum, DecodeError, Octets, VerifierMac, ad_type,
@@ -128,13 +128,13 @@ fn verified(authorization_data: &[AuthorizationDataElement], key: &Key) -> Resul
     };
     let verifier = cammac.svc_verifier.as_ref().ok_or(CammacError::NoVerifier)?;
     let Checksum { cksumtype, checksum } = &verifier.mac;
-    if *cksumtype != key.etype().checksum_type() {
-        return Err(CammacError::VerifierType(*cksumtype));
-    }
     // RFC 7751 §3: "the checksum is computed over the DER encoding of the elements".
     let covered = wire::encode(&cammac.elements);
     key.verify_checksum(KeyUsage::CAMMAC, *cksumtype, &covered, checksum)
-        .map_err(|_| CammacError::Verifier)?;
+        .map_err(|why| match why {
+            CryptoError::UnsupportedChecksum(found) => CammacError::VerifierType(found),
+            _ => CammacError::Verifier,
+        })?;
     Ok(cammac.elements)
 }
 
@@ -210,10 +210,7 @@ pub fn svc_verifier(key: &Key, elements: &AuthorizationData) -> VerifierMac {
         identifier: None,
         kvno: None,
         enctype: None,
-        mac: Checksum {
-            cksumtype: key.etype().checksum_type(),
-            checksum: Octets(key.checksum(KeyUsage::CAMMAC, &wire::encode(elements))),
-        },
+        mac: Checksum::keyed(key, KeyUsage::CAMMAC, &wire::encode(elements)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! As much of an X.509 certificate as RFC 5929 §4 needs: by which hash it was signed.
 
-use super::token::der_length;
+use crate::tlv::{OID, SEQUENCE, split_value};
 
 /// The hash that stands for a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,9 +12,7 @@ pub(super) enum SignatureHash {
 
 use SignatureHash::{Sha256, Sha384, Sha512};
 
-const SEQUENCE: u8 = 0x30;
 const BIT_STRING: u8 = 0x03;
-const OBJECT_IDENTIFIER: u8 = 0x06;
 const CONTEXT_0: u8 = 0xa0;
 
 // 1.2.840.113549.1.1.10, whose hash stands in its parameters.
@@ -69,7 +67,7 @@ pub(super) fn signature_hash(certificate: &[u8]) -> Option<SignatureHash> {
     if !rest.is_empty() || !after.is_empty() {
         return None;
     }
-    let (oid, parameters) = element(OBJECT_IDENTIFIER, algorithm)?;
+    let (oid, parameters) = element(OID, algorithm)?;
     if oid == RSASSA_PSS {
         pss_hash(parameters)
     } else {
@@ -89,7 +87,7 @@ fn pss_hash(parameters: &[u8]) -> Option<SignatureHash> {
     }
     let (tagged, _) = element(CONTEXT_0, parameters)?;
     let (algorithm, _) = element(SEQUENCE, tagged)?;
-    let (oid, _) = element(OBJECT_IDENTIFIER, algorithm)?;
+    let (oid, _) = element(OID, algorithm)?;
     find(&HASHES, oid)
 }
 
@@ -99,12 +97,8 @@ fn find(table: &[(&[u8], SignatureHash)], oid: &[u8]) -> Option<SignatureHash> {
 
 // The contents of the element of this tag that `octets` begin with, and what comes after it.
 fn element(tag: u8, octets: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (found, rest) = octets.split_first()?;
-    if *found != tag {
-        return None;
-    }
-    let (length, rest) = der_length(rest)?;
-    rest.split_at_checked(length)
+    let (found, content, rest) = split_value(octets)?;
+    (found == tag).then_some((content, rest))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::tlv::{OID, split_length, value, value_of};
+
 /// OIDs of mechanisms: the contents of their DER, without tag and length.
 pub mod oid {
     /// Kerberos V5, 1.2.840.113554.1.2.2 (RFC 4121).
@@ -26,7 +28,6 @@ pub(crate) mod tok_id {
 
 // [APPLICATION 0], constructed.
 const FRAME: u8 = 0x60;
-const OBJECT_IDENTIFIER: u8 = 0x06;
 
 /// A token without its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,15 +71,15 @@ pub(crate) fn unframe(token: &[u8]) -> Result<Framed<'_>, FrameError> {
     if *tag != FRAME {
         return Err(FrameError::Tag);
     }
-    let (length, rest) = der_length(rest).ok_or(FrameError::Length)?;
+    let (length, rest) = split_length(rest).ok_or(FrameError::Length)?;
     if length != rest.len() {
         return Err(FrameError::Length);
     }
     let (tag, rest) = rest.split_first().ok_or(FrameError::Mechanism)?;
-    if *tag != OBJECT_IDENTIFIER {
+    if *tag != OID {
         return Err(FrameError::Mechanism);
     }
-    let (length, rest) = der_length(rest).ok_or(FrameError::Length)?;
+    let (length, rest) = split_length(rest).ok_or(FrameError::Length)?;
     let (mechanism, inner) = rest.split_at_checked(length).ok_or(FrameError::Length)?;
     if mechanism.is_empty() {
         return Err(FrameError::Mechanism);
@@ -88,53 +89,7 @@ pub(crate) fn unframe(token: &[u8]) -> Result<Framed<'_>, FrameError> {
 
 /// Puts `inner`, which begins with `tok_id` if the mechanism has such, into the frame of a mechanism.
 pub(crate) fn frame(mechanism: &[u8], tok_id: &[u8], inner: &[u8]) -> Vec<u8> {
-    let (mechanism_len, mechanism_len_octets) = der_length_of(mechanism.len());
-    let mechanism_len = mechanism_len.get(..mechanism_len_octets).unwrap_or_default();
-    let content = 1 + mechanism_len.len() + mechanism.len() + tok_id.len() + inner.len();
-    let (content_len, content_len_octets) = der_length_of(content);
-    let content_len = content_len.get(..content_len_octets).unwrap_or_default();
-    let mut token = Vec::with_capacity(1 + content_len.len() + content);
-    token.push(FRAME);
-    token.extend_from_slice(content_len);
-    token.push(OBJECT_IDENTIFIER);
-    token.extend_from_slice(mechanism_len);
-    token.extend_from_slice(mechanism);
-    token.extend_from_slice(tok_id);
-    token.extend_from_slice(inner);
-    token
-}
-
-/// A definite length in DER's one way to write it, and what comes after it.
-pub(crate) fn der_length(octets: &[u8]) -> Option<(usize, &[u8])> {
-    let (&first, rest) = octets.split_first()?;
-    let Some(count) = first.checked_sub(0x80) else {
-        return Some((first.into(), rest));
-    };
-    if !(1..=4).contains(&count) {
-        return None;
-    }
-    let (digits, rest) = rest.split_at_checked(count.into())?;
-    let length = digits
-        .iter()
-        .fold(0, |length: u64, digit| length << 8 | u64::from(*digit));
-    let shortest = if count == 1 {
-        length >= 0x80
-    } else {
-        digits.first() != Some(&0)
-    };
-    shortest.then_some((usize::try_from(length).ok()?, rest))
-}
-
-// The length's octets, the first of so many. No token reaches 4 GB.
-fn der_length_of(length: usize) -> ([u8; 5], usize) {
-    let [.., a, b, c, d] = (length as u64).to_be_bytes();
-    match length {
-        0..0x80 => ([d, 0, 0, 0, 0], 1),
-        0x80..0x100 => ([0x81, d, 0, 0, 0], 2),
-        0x100..0x1_0000 => ([0x82, c, d, 0, 0], 3),
-        0x1_0000..0x100_0000 => ([0x83, b, c, d, 0], 4),
-        _ => ([0x84, a, b, c, d], 5),
-    }
+    value_of(FRAME, &[&value(OID, mechanism), tok_id, inner])
 }
 
 #[cfg(test)]

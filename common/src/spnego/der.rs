@@ -1,36 +1,15 @@
 //! The little of DER that the negotiation needs: values one after another, and fields under ascending tags of which those
 //! that nobody knows are passed over, as RFC 4178's extension markers ask.
 
-use crate::gss::token::der_length;
+use crate::tlv::split_value;
 
 pub(super) const OCTET_STRING: u8 = 0x04;
-pub(super) const OID: u8 = 0x06;
 pub(super) const ENUMERATED: u8 = 0x0a;
 pub(super) const GENERAL_STRING: u8 = 0x1b;
-pub(super) const SEQUENCE: u8 = 0x30;
 
 /// The tag `[number]`, around a value with a tag of its own.
 pub(super) const fn context(number: u8) -> u8 {
     0xa0 | number
-}
-
-/// A value with its tag and length.
-pub(super) fn value(tag: u8, content: &[u8]) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(content.len() + 6);
-    octets.push(tag);
-    let length = content.len().to_be_bytes();
-    let digits = length.iter().position(|octet| *octet != 0).unwrap_or(length.len() - 1);
-    let digits = length.get(digits..).unwrap_or_default();
-    match digits {
-        [short @ 0..0x80] => octets.push(*short),
-        _ => {
-            // Eight digits at most.
-            octets.push(0x80 | digits.len().to_le_bytes()[0]);
-            octets.extend_from_slice(digits);
-        }
-    }
-    octets.extend_from_slice(content);
-    octets
 }
 
 /// Values one after another, not read yet.
@@ -53,11 +32,9 @@ impl<'a> Fields<'a> {
     }
 
     fn next(&mut self) -> Option<(u8, &'a [u8])> {
-        let (tag, rest) = self.0.split_first()?;
-        let (length, rest) = der_length(rest)?;
-        let (content, rest) = rest.split_at_checked(length)?;
+        let (tag, content, rest) = split_value(self.0)?;
         self.0 = rest;
-        Some((*tag, content))
+        Some((tag, content))
     }
 
     /// What stands under the tags `[0]` to `[N - 1]`. `None`: something else than fields, or not in order.

@@ -5,6 +5,7 @@ use core::fmt;
 use super::mech::Mech;
 use super::token::{NegState, NegTokenResp, TokenError};
 use crate::gss;
+use crate::listed::Listed;
 
 /// Why a client is refused. This is for the service's own log; the client gets [`AcceptError::reply_token`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,13 +80,10 @@ impl fmt::Display for AcceptError {
             Self::Token(error) => write!(f, "the client's negotiation cannot be read: {error}"),
             Self::Ntlm => write!(f, "the client fell back to NTLM, which is not spoken here: {NO_TICKET}"),
             Self::NoCommonMech { offered } if offered.iter().all(|mech| matches!(mech, Mech::Ntlm | Mech::NegoEx)) => {
-                f.write_str("the client offers ")?;
-                write_list(f, offered)?;
-                write!(f, ", and no Kerberos: {NO_TICKET}")
+                write!(f, "the client offers {}, and no Kerberos: {NO_TICKET}", Listed(offered))
             }
             Self::NoCommonMech { offered } => {
-                f.write_str("the client offers no Kerberos, only ")?;
-                write_list(f, offered)
+                write!(f, "the client offers no Kerberos, only {}", Listed(offered))
             }
             Self::AnswerFirst => f.write_str("the client answers before it made an offer: its negotiation began elsewhere"),
             Self::OfferAgain => f.write_str("the client makes another offer in the middle of the negotiation"),
@@ -164,10 +162,3 @@ impl fmt::Display for InitiateError {
 }
 
 impl core::error::Error for InitiateError {}
-
-fn write_list(f: &mut fmt::Formatter<'_>, mechs: &[Mech]) -> fmt::Result {
-    for (at, mech) in mechs.iter().enumerate() {
-        write!(f, "{}{mech}", if at > 0 { ", " } else { "" })?;
-    }
-    Ok(())
-}

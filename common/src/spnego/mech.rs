@@ -1,8 +1,9 @@
 use core::fmt;
 
-use super::der::{Fields, OID, SEQUENCE, value};
+use super::der::Fields;
 use super::token::TokenError;
 use crate::gss::oid;
+use crate::tlv::{OID, SEQUENCE, value};
 
 /// How many mechanisms a list may name. Windows names four or five.
 pub const MAX_MECHS: usize = 32;

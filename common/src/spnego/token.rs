@@ -1,9 +1,10 @@
 use core::fmt;
 
-use super::der::{ENUMERATED, Fields, GENERAL_STRING, OCTET_STRING, OID, SEQUENCE, content, context, value};
+use super::der::{ENUMERATED, Fields, GENERAL_STRING, OCTET_STRING, content, context};
 use super::mech::{MAX_MECHS, Mech, MechTypeList};
 use crate::gss::token::{frame, unframe};
 use crate::gss::{FrameError, oid};
+use crate::tlv::{OID, SEQUENCE, value};
 
 /// The largest token that is looked at, in octets: what Windows' `MaxTokenSize` can be set to, which is the size of the
 /// largest AP-REQ that it makes, privileges and all.

@@ -4,7 +4,7 @@ use rasn::{AsnType, Decode, Decoder as _, Encode, Encoder as _};
 use zeroize::ZeroizeOnDrop;
 
 use super::Octets;
-use crate::crypto::Key;
+use crate::crypto::{Key, KeyUsage};
 
 /// A key version as it stands on a wire: MIT writes it as a signed number of 32 bits, RFC 4120 says unsigned; both are
 /// read, and it is written as MIT writes it.
@@ -90,4 +90,15 @@ pub struct Checksum {
     /// The checksum.
     #[rasn(tag(explicit(1)))]
     pub checksum: Octets,
+}
+
+impl Checksum {
+    /// The keyed checksum of the key's own type over `data`.
+    #[must_use]
+    pub fn keyed(key: &Key, usage: KeyUsage, data: &[u8]) -> Self {
+        Self {
+            cksumtype: key.etype().checksum_type(),
+            checksum: key.checksum(usage, data).into(),
+        }
+    }
 }

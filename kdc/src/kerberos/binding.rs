@@ -72,7 +72,7 @@ pub(super) fn bind(part: &mut EncTicketPart, bound: Bound, keys: Option<&Verifie
         identifier: None,
         kvno: Some(Kvno(realm.kvno)),
         enctype: Some(realm.key.etype().number()),
-        mac: mac(realm.key, &Zeroizing::new(wire::encode(part))),
+        mac: Checksum::keyed(realm.key, KeyUsage::CAMMAC, &Zeroizing::new(wire::encode(part))),
     });
     let elements = part.authorization_data.take().unwrap_or_default();
     let cammac = Cammac {
@@ -122,13 +122,6 @@ pub(super) fn read<'k>(part: &EncTicketPart, realm_key: Option<&dyn Fn(u32, i32)
         .iter()
         .find_map(principal_id)
         .map_or(Binding::Absent, Binding::To)
-}
-
-fn mac(key: &Key, covered: &[u8]) -> Checksum {
-    Checksum {
-        cksumtype: key.etype().checksum_type(),
-        checksum: Octets(key.checksum(KeyUsage::CAMMAC, covered)),
-    }
 }
 
 // RFC 7751 §3: "the EncTicketPart with the authorization data replaced by the elements", encoded again. The one MAC that

@@ -171,10 +171,7 @@ pub(super) fn reply(
 /// the client can insist on it the next time.
 pub(super) fn enc_pa_rep(exchange: &super::Exchange<'_>, request: &KdcRequest, reply_key: &Key) -> Option<MethodData> {
     request.pa(pa_type::REQ_ENC_PA_REP)?;
-    let checksum = Checksum {
-        cksumtype: reply_key.etype().checksum_type(),
-        checksum: Octets(reply_key.checksum(KeyUsage::AS_REQ, exchange.request.octets)),
-    };
+    let checksum = Checksum::keyed(reply_key, KeyUsage::AS_REQ, exchange.request.octets);
     Some(vec![
         PaData::new(pa_type::REQ_ENC_PA_REP, wire::encode(&checksum)),
         PaData::new(pa_type::FX_FAST, Vec::new()),
