@@ -8,6 +8,7 @@ use tessera_common::admin::{Request, Response, RoleInfo, RuleChanges, RuleInfo};
 use super::AdminError;
 use super::cli::{RoleCommand, RuleCommand};
 use super::command::Administrator;
+use super::json_array::JsonArray;
 use super::render_access::{roles, rule, rules};
 
 impl<S: Read + Write, W: Write> Administrator<S, W> {
@@ -80,19 +81,13 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
         }
     }
 
-    // To a program, an array with each on a line of its own.
     fn print_all(&mut self, all: &[impl Serialize], text: &str, json: bool) -> Result<(), AdminError> {
         if !json {
             self.out.write_all(text.as_bytes()).map_err(AdminError::Output)?;
             return self.out.flush().map_err(AdminError::Output);
         }
-        let mut separator = "[\n";
-        for one in all {
-            self.out.write_all(separator.as_bytes()).map_err(AdminError::Output)?;
-            separator = ",\n";
-            serde_json::to_writer(&mut self.out, one).map_err(|why| AdminError::Output(why.into()))?;
-        }
-        let end = if all.is_empty() { "[]" } else { "\n]" };
-        self.say(format_args!("{end}"))
+        let mut array = JsonArray::new(&mut self.out);
+        array.add(all)?;
+        array.end()
     }
 }

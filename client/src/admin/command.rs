@@ -5,11 +5,12 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use serde::Serialize;
-use tessera_common::admin::{NewKeys, NewPrincipal, Request, Response, RoleChanges, Settings, YesNo};
+use tessera_common::admin::{NewKeys, NewPrincipal, PrincipalInfo, Request, Response, RoleChanges, Settings, YesNo};
 use tessera_common::role::RoleName;
 
 use super::cli::Command;
 use super::connection::Connection;
+use super::json_array::JsonArray;
 use super::keytab::Output;
 use super::render::{List, Look, explain, printable, show};
 use super::{AdminError, complain, import, password};
@@ -151,26 +152,17 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
     fn list(&mut self, glob: Option<String>, role: Option<RoleName>) -> Result<(), AdminError> {
         let mut list = List::new(self.look);
         let out = &mut self.out;
-        self.daemon.list(glob, role, |some| {
+        self.daemon.list(&Request::List { glob, role }, listed, |some| {
             out.write_all(list.lines(&some).as_bytes()).map_err(AdminError::Output)
         })?;
         self.out.flush().map_err(AdminError::Output)
     }
 
-    // An array with a principal on each line.
     fn list_json(&mut self, glob: Option<String>, role: Option<RoleName>) -> Result<(), AdminError> {
-        let out = &mut self.out;
-        let mut separator = "[\n";
-        self.daemon.list(glob, role, |some| {
-            for info in &some {
-                out.write_all(separator.as_bytes()).map_err(AdminError::Output)?;
-                separator = ",\n";
-                serde_json::to_writer(&mut *out, info).map_err(|why| AdminError::Output(why.into()))?;
-            }
-            Ok(())
-        })?;
-        let end = if separator == "[\n" { "[]" } else { "\n]" };
-        self.say(format_args!("{end}"))
+        let mut array = JsonArray::new(&mut self.out);
+        self.daemon
+            .list(&Request::List { glob, role }, listed, |some| array.add(&some))?;
+        array.end()
     }
 
     fn show(&mut self, name: String, json: bool) -> Result<(), AdminError> {
@@ -278,6 +270,13 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
         let line = printable(&line.to_string());
         let said = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
         said.map_err(AdminError::Output)
+    }
+}
+
+fn listed(part: Response) -> Option<Vec<PrincipalInfo>> {
+    match part {
+        Response::Listed(some) => Some(some),
+        _ => None,
     }
 }
 

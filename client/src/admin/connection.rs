@@ -6,11 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tessera_common::admin::{
-    FrameError, Hello, PROTOCOL, PrincipalInfo, Request, Response, Welcome, read_frame, write_frame,
-};
+use tessera_common::admin::{FrameError, Hello, PROTOCOL, Request, Response, Welcome, read_frame, write_frame};
 use tessera_common::name::{Principal, Realm};
-use tessera_common::role::RoleName;
 
 use super::AdminError;
 
@@ -82,37 +79,34 @@ impl<S: Read + Write> Connection<S> {
         self.answer()
     }
 
-    /// Asks for principals and hands them on as they come.
-    pub(super) fn list(
+    /// Asks for what comes in parts, of which `some` takes one, and hands them on as they come.
+    pub(super) fn list<T>(
         &mut self,
-        glob: Option<String>,
-        role: Option<RoleName>,
-        mut each: impl FnMut(Vec<PrincipalInfo>) -> Result<(), AdminError>,
+        request: &Request,
+        some: impl Fn(Response) -> Option<Vec<T>>,
+        mut each: impl FnMut(Vec<T>) -> Result<(), AdminError>,
     ) -> Result<(), AdminError> {
-        write_frame(&mut self.stream, &Request::List { glob, role })?;
+        write_frame(&mut self.stream, request)?;
         loop {
             match self.answer()? {
-                Response::Listed(some) => each(some)?,
                 Response::Done => return Ok(()),
-                _ => return Err(AdminError::Unexpected),
+                part => each(some(part).ok_or(AdminError::Unexpected)?)?,
             }
         }
     }
 
-    /// Asks for all roles or rules, which come in parts; `some` takes a part.
+    /// The same, all at once.
     pub(super) fn all<T>(
         &mut self,
         request: &Request,
         some: impl Fn(Response) -> Option<Vec<T>>,
     ) -> Result<Vec<T>, AdminError> {
-        write_frame(&mut self.stream, request)?;
         let mut all = Vec::new();
-        loop {
-            match self.answer()? {
-                Response::Done => return Ok(all),
-                part => all.append(&mut some(part).ok_or(AdminError::Unexpected)?),
-            }
-        }
+        self.list(request, some, |mut part| {
+            all.append(&mut part);
+            Ok(())
+        })?;
+        Ok(all)
     }
 
     fn answer(&mut self) -> Result<Response, AdminError> {

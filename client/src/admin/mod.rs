@@ -6,6 +6,7 @@ mod command;
 mod connection;
 mod error;
 mod import;
+mod json_array;
 mod keytab;
 mod password;
 mod progress;

@@ -367,8 +367,8 @@ fn authenticate<'a>(
     }
 }
 
-/// Binds the ticket to the client; a service's ticket with the client's roles as they are now, and with MACs by the realm's key and by the one that it is sealed with, unless that is the
-/// realm's.
+/// Binds the ticket to the client. A service's ticket, sealed with another key than the realm's, has the client's roles besides,
+/// as they are now, and MACs by both keys.
 pub(super) fn bind_to(
     exchange: &Exchange<'_>,
     part: &mut EncTicketPart,

@@ -336,5 +336,6 @@ fn more_generous<'p>(one: Option<&'p Rule>, other: &'p Rule) -> &'p Rule {
         _ => other,
     }
 }
+
 #[cfg(test)]
 mod tests;

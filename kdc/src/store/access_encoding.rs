@@ -156,17 +156,14 @@ impl Fields {
         let declared = match (self.role, self.rule) {
             (Some(name), None) => Declared::Role(name),
             (None, Some(name)) => {
-                let hours = match self.windows {
-                    none if none.is_empty() => None,
-                    windows => Some(Hours::new(windows).map_err(|_| without("a rule's hours"))?),
-                };
                 let parts = RuleParts {
                     name,
                     effect: self.effect.ok_or(without("a rule without an effect"))?,
                     roles: self.roles,
                     services: self.services,
                     from: self.from,
-                    hours,
+                    // No windows: always.
+                    hours: Hours::new(self.windows).ok(),
                     max_life: self.max_life,
                 };
                 Declared::Rule(Rule::new(parts).map_err(|_| without("a rule of such parts"))?)
