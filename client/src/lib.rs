@@ -23,11 +23,11 @@
 
 pub mod admin;
 mod armor;
-mod base64;
 pub mod cache;
 mod client;
 mod error;
 pub mod exchange;
+mod http_token;
 pub mod keytab_file;
 mod login;
 mod negotiate;

@@ -5,9 +5,9 @@ use tessera_common::flags::TicketFlags;
 use tessera_common::gss::{self, ChannelBindings};
 use tessera_common::spnego::{self, InitiateStep};
 
-use crate::base64;
 use crate::client::Client;
 use crate::error::Error;
+use crate::http_token;
 use crate::system::{self, SystemRandom};
 
 /// Whether a service is handed a ticket-granting ticket, to act in the client's name with.
@@ -90,7 +90,7 @@ impl Client {
 impl Negotiation {
     fn new(token: &[u8], state: spnego::Negotiating) -> Self {
         Self {
-            authorization: format!("Negotiate {}", base64::encode(token)),
+            authorization: http_token::value(Some(token)),
             state,
         }
     }
@@ -109,20 +109,16 @@ impl Negotiation {
     pub fn finish<'a>(self, www_authenticate: impl IntoIterator<Item = &'a str>) -> Result<Negotiated, NegotiateError> {
         let token = www_authenticate
             .into_iter()
-            .find_map(token)
+            .filter_map(|value| http_token::parameter(value.as_bytes()))
+            .find(|token| !token.is_empty())
             .ok_or(NegotiateError::NoProof)?;
-        let token = base64::decode(token).ok_or(NegotiateError::Base64)?;
+        let token = http_token::decode(token).ok_or(NegotiateError::Base64)?;
         let step = self.state.step(&token, system::now().time);
         match step.map_err(NegotiateError::Token)? {
             InitiateStep::Done { context, .. } => Ok(Negotiated::Done(Box::new(context))),
             InitiateStep::Continue { token, state } => Ok(Negotiated::Again(Self::new(&token, state))),
         }
     }
-}
-
-fn token(value: &str) -> Option<&str> {
-    let (scheme, token) = value.trim().split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("Negotiate") && !token.trim().is_empty()).then(|| token.trim())
 }
 
 impl fmt::Display for NegotiateError {

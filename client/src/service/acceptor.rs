@@ -27,10 +27,9 @@ use crate::system::{self, SystemRandom};
 /// ```no_run
 /// use tessera_client::service::{Connection, Service, Step};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let (token, peer): (Vec<u8>, std::net::SocketAddr) = unimplemented!();
+/// # fn serve(token: &[u8], peer: std::net::SocketAddr) -> Result<(), Box<dyn std::error::Error>> {
 /// let service = Service::from_keytab("/etc/krb5.keytab")?;
-/// if let Step::Done { caller, .. } = service.accept(&token, &Connection::new(peer))? {
+/// if let Step::Done { caller, .. } = service.accept(token, &Connection::new(peer))? {
 ///     println!("{} calls {}", caller.principal(), caller.service());
 /// }
 /// # Ok(())

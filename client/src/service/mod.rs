@@ -1,14 +1,26 @@
 //! For the author of a service: who is calling.
 //!
 //! ```no_run
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let (token, peer): (Vec<u8>, std::net::SocketAddr) = unimplemented!();
-//! use tessera_client::service::{Connection, Service, Step};
+//! use tessera_client::service::{Caller, Connection, Service, Step};
 //!
-//! let service = Service::from_keytab("/etc/krb5.keytab")?;
-//! let step = service.accept(&token, &Connection::new(peer))?;
-//! let Step::Done { caller, .. } = step else { todo!("send the token, and take another") };
-//! # Ok(())
+//! # fn serve(
+//! #     token: Vec<u8>,
+//! #     peer: std::net::SocketAddr,
+//! #     send_and_receive: impl Fn(&[u8]) -> Vec<u8>,
+//! #     send: impl Fn(&[u8]),
+//! # ) -> Result<Caller, Box<dyn std::error::Error>> {
+//! let (service, connection) = (Service::from_keytab("/etc/krb5.keytab")?, Connection::new(peer));
+//! let mut step = service.accept(&token, &connection)?;
+//! let caller = loop {
+//!     match step {
+//!         Step::Continue { token, state } => step = service.go_on(state, &send_and_receive(&token), &connection)?,
+//!         Step::Done { token, caller, .. } => {
+//!             token.iter().for_each(|token| send(token));
+//!             break caller;
+//!         }
+//!     }
+//! };
+//! # Ok(caller)
 //! # }
 //! ```
 //!

@@ -2,9 +2,7 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderValue};
 use tessera_common::spnego::MAX_TOKEN;
 
-use crate::base64;
-
-const SCHEME: &str = "Negotiate";
+use crate::http_token;
 
 /// What a request brings to prove who sends it.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,26 +40,20 @@ pub(super) fn brought(headers: &HeaderMap) -> Brought {
     if parameter.len() > MAX_TOKEN.div_ceil(3) * 4 {
         return Brought::Wrong("the token in the Authorization header is too long");
     }
-    let text = core::str::from_utf8(parameter).ok();
-    text.and_then(base64::decode).map_or(
+    http_token::decode(parameter).map_or(
         Brought::Wrong("the token in the Authorization header is not base64"),
         Brought::Token,
     )
 }
 
-// What stands behind the scheme's name, which is written in any case.
 fn of_scheme(value: &HeaderValue) -> Option<&[u8]> {
-    let value = value.as_bytes().trim_ascii();
-    let (name, parameter) = value.split_at_checked(SCHEME.len())?;
-    let ended = parameter.first().is_none_or(|octet| *octet == b' ');
-    (name.eq_ignore_ascii_case(SCHEME.as_bytes()) && ended).then(|| parameter.trim_ascii_start())
+    http_token::parameter(value.as_bytes())
 }
 
 /// `WWW-Authenticate`: the scheme, and the token if there is one.
 pub(super) fn challenge(token: Option<&[u8]>) -> HeaderValue {
-    token
-        .and_then(|token| HeaderValue::try_from(format!("{SCHEME} {}", base64::encode(token))).ok())
-        .unwrap_or(HeaderValue::from_static(SCHEME))
+    // Of nothing but characters that a header may have.
+    HeaderValue::try_from(http_token::value(token)).unwrap_or(HeaderValue::from_static(http_token::SCHEME))
 }
 
 #[cfg(test)]
