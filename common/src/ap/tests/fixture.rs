@@ -1,11 +1,15 @@
 //! A KDC in miniature: whatever ticket a test needs, with nobody refusing to issue it.
 
+use zeroize::Zeroizing;
+
 use crate::Random;
 use crate::ap::{ReplayCache, ReplayError, ReplayTag};
+use crate::ccache::{CredentialCache, Entry};
 use crate::credential::{Credential, TicketTimes};
 use crate::crypto::{EncType, Key, KeyUsage};
 use crate::flags::TicketFlags;
-use crate::name::Principal;
+use crate::keytab::{Keytab, KeytabEntry};
+use crate::name::{Principal, name_type};
 use crate::time::{KerberosTime, Timestamp};
 use crate::wire::{
     self, AuthorizationData, EncTicketPart, EncryptedData, EncryptionKey, HostAddress, KerberosString, Kvno,
@@ -94,6 +98,23 @@ impl Issue {
             transited: "",
             authorization_data: None,
         }
+    }
+
+    /// The ticket and the service's key in files for another library: what goes into a credential cache and a keytab.
+    pub(crate) fn files(&self) -> (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>) {
+        let mut cache = CredentialCache::new(self.client.clone(), name_type::PRINCIPAL);
+        cache.entries.push(Entry::from_credential(&self.credential()));
+        let entries = self.keys().into_iter().map(|(principal, kvno, key)| KeytabEntry {
+            principal,
+            name_type: name_type::SRV_HST,
+            timestamp: self.authtime,
+            kvno,
+            key: key.into(),
+        });
+        let keytab = Keytab {
+            entries: entries.collect(),
+        };
+        (cache.to_bytes(), keytab.to_bytes())
     }
 
     pub(crate) fn ticket(&self) -> Vec<u8> {

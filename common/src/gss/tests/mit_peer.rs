@@ -9,14 +9,12 @@ use tempfile::TempDir;
 
 use crate::ap::tests::fixture::{Counter, Issue, principal};
 use crate::ap::{self, MemoryReplayCache, Role};
-use crate::ccache::{CredentialCache, Entry};
 use crate::crypto::EncType;
 use crate::flags::TicketFlags;
 use crate::gss::{
     Acceptor, BindingPolicy, ChannelBindings, Context, ContextError, ContextFlags, Initiator, PrfKey, Protection,
     Refusal,
 };
-use crate::keytab::{Keytab, KeytabEntry};
 use crate::time::{KerberosTime, Timestamp};
 
 const ALL: u32 = 2 | 4 | 8 | 16 | 32;
@@ -41,20 +39,9 @@ impl Peer {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         build(&path("peer"));
-        let mut cache = CredentialCache::new(issue.client.clone(), 1);
-        cache.entries.push(Entry::from_credential(&issue.credential()));
-        std::fs::write(path("cache"), cache.to_bytes()).unwrap();
-        let entries = issue.keys().into_iter().map(|(principal, kvno, key)| KeytabEntry {
-            principal,
-            name_type: 1,
-            timestamp: issue.authtime,
-            kvno,
-            key: key.into(),
-        });
-        let keytab = Keytab {
-            entries: entries.collect(),
-        };
-        std::fs::write(path("keytab"), keytab.to_bytes()).unwrap();
+        let (cache, keytab) = issue.files();
+        std::fs::write(path("cache"), cache).unwrap();
+        std::fs::write(path("keytab"), keytab).unwrap();
         let settings = format!("[libdefaults]\ndefault_realm = EXAMPLE.COM\ndns_lookup_kdc = false\n{setting}\n");
         std::fs::write(path("krb5.conf"), settings).unwrap();
         let mut child = Command::new(path("peer"))

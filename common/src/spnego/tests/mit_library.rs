@@ -8,10 +8,7 @@ use super::super::accept::Offer as Received;
 use super::fixture::{Along, Offer, Proof, acceptor, resp_of};
 use crate::ap;
 use crate::ap::tests::fixture::{Counter, Forgetful, Issue};
-use crate::ccache::{CredentialCache, Entry};
 use crate::gss::{self, Context, Protection};
-use crate::keytab::{Keytab, KeytabEntry};
-use crate::name::name_type;
 use crate::spnego::{InitiateStep, Mech, MechTypeList, NegState, NegToken, NegTokenInit, NegTokenResp, Step};
 use crate::time::{KerberosTime, Timestamp};
 
@@ -50,20 +47,9 @@ impl Mit {
     fn start(role: &str, mech: &str, proof: Proof, issue: &Issue) -> Self {
         let files = tempfile::tempdir().unwrap();
         let path = |name: &str| files.path().join(name);
-        let mut cache = CredentialCache::new(issue.client.clone(), name_type::PRINCIPAL);
-        cache.entries.push(Entry::from_credential(&issue.credential()));
-        std::fs::write(path("ccache"), cache.to_bytes()).unwrap();
-        let entries = issue.keys().into_iter().map(|(principal, kvno, key)| KeytabEntry {
-            principal,
-            name_type: name_type::SRV_HST,
-            timestamp: issue.authtime,
-            kvno,
-            key: key.into(),
-        });
-        let keytab = Keytab {
-            entries: entries.collect(),
-        };
-        std::fs::write(path("keytab"), keytab.to_bytes()).unwrap();
+        let (cache, keytab) = issue.files();
+        std::fs::write(path("ccache"), cache).unwrap();
+        std::fs::write(path("keytab"), keytab).unwrap();
         std::fs::write(
             path("krb5.conf"),
             "[libdefaults]\n default_realm = EXAMPLE.COM\n dns_lookup_kdc = false\n rdns = false\n \
