@@ -67,26 +67,16 @@ impl World {
                 kvno: 1,
                 etype: ETYPE,
                 salt: (name.len() == 1).then(|| name.default_salt(&realm)),
+                made: None,
                 retired: None,
                 sealed: store.view().seal(id, 1, &key, random),
             };
             let now = KerberosTime(0);
             let record = PrincipalRecord {
-                id,
-                revision: 0,
-                name,
-                aliases: Vec::new(),
                 keys: vec![stored],
                 attributes,
-                roles: Vec::new(),
-                expires: None,
-                password_expires: None,
-                max_life: None,
-                max_renew: None,
-                created: now,
-                changed: now,
-                changed_by: "bench".to_owned(),
                 keys_changed: Some(now),
+                ..PrincipalRecord::new(id, name, now, "bench")
             };
             let change = Change::Put {
                 expected: None,

@@ -10,6 +10,7 @@ mod access;
 mod explanation;
 mod frame;
 mod octets;
+mod policy;
 mod principal;
 mod settings;
 
@@ -23,6 +24,7 @@ pub use access::{AccessHistory, RoleChanges, RoleInfo, RuleChanges, RuleInfo, So
 pub use explanation::{Considered, Entitlement, Explanation, Offer};
 pub use frame::{FrameError, MAX_FRAME, read_frame, write_frame};
 pub use octets::{HexOctets, Password};
+pub use policy::PolicyBody;
 pub use principal::{ImportRecord, ImportRecordError, KeyInfo, PrincipalInfo, Span, Time};
 pub use settings::{Deadline, DeadlineError, Limit, LimitError, Settings, Switch, YesNo, YesNoError};
 

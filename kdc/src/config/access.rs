@@ -13,6 +13,7 @@ use crate::realm::access::{Access, Conflict, Source};
 use crate::realm::glob::Glob;
 use crate::realm::hours::{Hours, Window};
 use crate::realm::network::Network;
+use crate::realm::rights::Role;
 use crate::realm::rules::{Effect, Rule, RuleError, RuleName, RuleParts};
 
 /// `[roles]` and `[rules]`, checked as far as a file can be without the database, which has roles and rules, too.
@@ -41,7 +42,7 @@ impl AccessConfig {
         for (name, table) in roles.tables() {
             if let Some(role) = checked::<RoleName>(&name.value, &table) {
                 places.push((Named::Role(role.clone()), table.own_place()));
-                declared_roles.push(role);
+                declared_roles.push(Role::plain(role));
             }
             // What a role may do comes from rules; the table says no more than that there is one.
             table.finish();
@@ -80,7 +81,7 @@ impl AccessConfig {
                 rule,
                 role,
             } => Some(Named::RoleOf(rule.clone(), role.clone())),
-            Conflict::Undeclared { .. } => None,
+            Conflict::Policy(_) | Conflict::Undeclared { .. } => None,
         };
         let place = self.places.iter().find(|(at, _)| Some(at) == named.as_ref());
         match place {
@@ -388,7 +389,7 @@ mod tests {
 
         let rule = |json: &str| serde_json::from_str::<Rule>(json).unwrap();
         let database = Access::new(
-            ["staff", "ghosts"].map(|role| role.parse().unwrap()),
+            ["staff", "ghosts"].map(|role| Role::plain(role.parse().unwrap())),
             [
                 rule(r#"{"name":"r","effect":"deny","services":["*"]}"#),
                 rule(r#"{"name":"s","effect":"deny","services":["*"],"roles":["nobody"]}"#),

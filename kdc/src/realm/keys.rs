@@ -95,6 +95,7 @@ pub fn replace(
         kvno,
         etype: key.etype(),
         salt: salt.clone(),
+        made: Some(now),
         retired: None,
         sealed: view.seal(id, kvno, key, random),
     });

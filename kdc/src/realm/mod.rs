@@ -11,6 +11,8 @@ pub mod glob;
 pub mod hours;
 pub mod keys;
 pub mod network;
+pub mod policy;
 pub mod principal;
+pub mod rights;
 pub mod rules;
 pub mod settings;

@@ -112,21 +112,8 @@ impl World {
         let mut id = [0; 16];
         self.random.fill(&mut id);
         let mut record = PrincipalRecord {
-            id: PrincipalId(id),
-            revision: 0,
-            name,
-            aliases: Vec::new(),
-            keys: Vec::new(),
-            attributes: Attributes::empty(),
-            roles: Vec::new(),
-            expires: None,
-            password_expires: None,
-            max_life: None,
-            max_renew: None,
-            created: self.now,
-            changed: self.now,
-            changed_by: "test".to_owned(),
             keys_changed: Some(self.now),
+            ..PrincipalRecord::new(PrincipalId(id), name, self.now, "test")
         };
         record.keys = self.keys(&record, 1, password);
         settle(&mut record);
@@ -151,6 +138,7 @@ impl World {
                     kvno,
                     etype,
                     salt: password.map(|_| salt.clone()),
+                    made: None,
                     retired: None,
                     sealed,
                 }

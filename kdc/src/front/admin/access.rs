@@ -17,6 +17,7 @@ use crate::realm::glob::Glob;
 use crate::realm::hours::{Hours, Window};
 use crate::realm::network::Network;
 use crate::realm::principal::PrincipalRecord;
+use crate::realm::rights::Role;
 use crate::realm::rules::{Effect, Rule, RuleName, RuleParts};
 use crate::store::{Change, StoreError, View};
 
@@ -68,7 +69,8 @@ impl Executor<'_> {
                 format!("the role {name} is already in realm.toml, [roles.{name}]; it cannot be in the database, too"),
             ));
         }
-        self.declare_new(Declared::Role(name)).map(|_| Response::Done)
+        self.declare_new(Declared::Role(Role::plain(name)))
+            .map(|_| Response::Done)
     }
 
     pub(super) fn remove_role(&self, name: RoleName) -> Result<Response, Refused> {
@@ -173,7 +175,7 @@ impl Executor<'_> {
             .map(|(name, _)| (name.clone(), info(name, Source::Nowhere)))
             .collect();
         for record in view.access().iter() {
-            if let Declared::Role(name) = &record.declared {
+            if let Declared::Role(Role { name, .. }) = &record.declared {
                 let info = RoleInfo {
                     history: Some(history(record)),
                     ..info(name, Source::Database)
@@ -333,6 +335,7 @@ fn absent(key: &AccessKey) -> Refused {
     let list = match key {
         AccessKey::Role(_) => "principal role list",
         AccessKey::Rule(_) => "principal rule list",
+        AccessKey::Policy(_) => "principal policy list",
     };
     let what = key.to_string();
     let what = what.trim_start_matches("the ");

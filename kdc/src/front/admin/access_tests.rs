@@ -8,6 +8,7 @@ use tessera_common::role::RoleName;
 
 use super::tests::{Desk, add, new};
 use crate::realm::access::Access;
+use crate::realm::rights::Role;
 use crate::realm::rules::Rule;
 use crate::store::{Memory, Store as _};
 
@@ -96,7 +97,7 @@ fn with_file() -> Desk<Memory> {
     let mut desk = Desk::new();
     let shipped: Rule =
         serde_json::from_str(r#"{"name":"shipped","effect":"allow","roles":["filed"],"services":["ftp/*"]}"#).unwrap();
-    desk.settings.access = Access::new(roles(&["filed"]), [shipped]);
+    desk.settings.access = Access::new(roles(&["filed"]).into_iter().map(Role::plain), [shipped]);
     desk
 }
 

@@ -465,6 +465,7 @@ impl Executor<'_> {
                         .as_ref()
                         .map_or_else(|| own_salt.clone(), |salt| salt.clone().into_bytes()),
                 ),
+                made: Some(self.author.when),
                 retired: None,
                 sealed: view.seal(id, key.kvno, &opened, self.random),
             });
@@ -625,7 +626,9 @@ impl Executor<'_> {
             StoreError::NameTaken { name, holder } => self.taken(name, holder),
             StoreError::NotFound => Refused::new(Reason::NotFound, error.to_string()),
             StoreError::AccessConflict { .. } => Refused::new(Reason::Conflict, error.to_string()),
-            StoreError::RoleInUse { .. } => Refused::new(Reason::Protected, error.to_string()),
+            StoreError::RoleInUse { .. } | StoreError::PolicyInUse { .. } => {
+                Refused::new(Reason::Protected, error.to_string())
+            }
             StoreError::TooLarge { .. } => Refused::invalid(error.to_string()),
             _ => Refused::new(Reason::Unavailable, error.to_string()),
         }
