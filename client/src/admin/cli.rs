@@ -178,6 +178,22 @@ pub(super) enum Command {
         /// One JSON object on each line; - for the standard input
         file: PathBuf,
     },
+    /// Make the realm what a file declares: roles, policies, rules and principals; all of it or nothing
+    Apply {
+        /// The declaration, in TOML; - for the standard input
+        file: PathBuf,
+        /// Change nothing; only tell what would differ
+        #[arg(long)]
+        dry_run: bool,
+        /// Remove what is in the database and not in the file, of the kinds that the file is about
+        #[arg(long)]
+        prune: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the database's roles, policies, rules and principals as a file that 'apply' reads, without secrets
+    Export,
     /// Roles: what principals are to services
     #[command(subcommand)]
     Role(RoleCommand),

@@ -5,7 +5,9 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use serde::Serialize;
-use tessera_common::admin::{NewKeys, NewPrincipal, PrincipalInfo, Request, Response, RoleChanges, Settings, YesNo};
+use tessera_common::admin::{
+    ApplyMode, NewKeys, NewPrincipal, PrincipalInfo, Request, Response, Rest, RoleChanges, Settings, YesNo,
+};
 use tessera_common::role::RoleName;
 
 use super::cli::Command;
@@ -136,6 +138,18 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
             }
             Command::Keytab { names, output, rotate } => self.keytab(names, &output, rotate)?,
             Command::Import { file } => return self.import(&file),
+            Command::Apply {
+                file,
+                dry_run,
+                prune,
+                json,
+            } => self.apply(
+                &file,
+                if dry_run { ApplyMode::DryRun } else { ApplyMode::Commit },
+                if prune { Rest::Goes } else { Rest::Stays },
+                json,
+            )?,
+            Command::Export => self.export()?,
             Command::Role(command) => self.role(command)?,
             Command::Rule(command) => self.rule(command)?,
             Command::Reload => self.reload()?,

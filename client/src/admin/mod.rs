@@ -1,9 +1,11 @@
 //! `principal`: administration of a realm over its daemon's socket.
 
 mod access;
+mod apply;
 mod cli;
 mod command;
 mod connection;
+mod declaration;
 mod error;
 mod import;
 mod json_array;

@@ -1,12 +1,13 @@
 //! What `principal` and the daemon say to each other over `<state>/admin.sock`.
 //!
-//! Both begin with a greeting, [`Hello`] and [`Welcome`]; after that every [`Request`] has one [`Response`], but for
-//! [`Request::List`], [`Request::ListRoles`] and [`Request::ListRules`], which may have several [`Response::Listed`],
-//! [`Response::Roles`] or [`Response::Rules`] before their [`Response::Done`]. Each message is a frame:
+//! Both begin with a greeting, [`Hello`] and [`Welcome`]; after that every [`Request`] has one [`Response`], but for those that
+//! come in parts, such as [`Request::List`] and [`Request::Apply`], which have any number of [`Response::Listed`] or
+//! [`Response::Differences`] before their [`Response::Done`]. Each message is a frame:
 //! its length in four octets, big-endian, and that many octets of JSON. Unknown fields are refused: whoever sends one
 //! expects something of it.
 
 mod access;
+mod declaration;
 mod explanation;
 mod frame;
 mod octets;
@@ -21,6 +22,9 @@ use serde::{Deserialize, Serialize};
 use crate::role::RoleName;
 
 pub use access::{AccessHistory, RoleChanges, RoleInfo, RuleChanges, RuleInfo, Source};
+pub use declaration::{
+    Becomes, Declaration, DeclaredKind, DeclaredPrincipal, DeclaredRole, Difference, PartDifference,
+};
 pub use explanation::{Considered, Entitlement, Explanation, Offer};
 pub use frame::{FrameError, MAX_FRAME, read_frame, write_frame};
 pub use octets::{HexOctets, Password};
@@ -207,10 +211,41 @@ pub enum Request {
     },
     /// Every rule, wherever it is declared.
     ListRules,
+    /// The realm is to be as this declares it: all of it, or nothing. Answered by [`Response::Differences`].
+    Apply {
+        /// What is declared.
+        declaration: Declaration,
+        /// What becomes of what is in the database and not declared.
+        rest: Rest,
+        /// Whether to do it or only to tell the difference.
+        mode: ApplyMode,
+    },
+    /// What the database holds, as [`Request::Apply`] takes it. Answered by [`Response::Exported`].
+    Export,
     /// A new master key, and every key sealed anew under it.
     RotateMasterKey,
     /// Apply a changed realm.toml.
     Reload,
+}
+
+/// What becomes of roles, rules, policies and principals that are in the database and not declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rest {
+    /// They stay.
+    Stays,
+    /// They go, if the declaration is about their kind at all; but for the principals that the realm needs.
+    Goes,
+}
+
+/// Whether a declaration is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApplyMode {
+    /// It is.
+    Commit,
+    /// Nothing is changed.
+    DryRun,
 }
 
 /// A principal to be made.
@@ -278,6 +313,10 @@ pub enum Response {
     Roles(Vec<RoleInfo>),
     /// Some rules; more may follow until [`Response::Done`].
     Rules(Vec<RuleInfo>),
+    /// Some of what a declaration changed, or would; more may follow until [`Response::Done`].
+    Differences(Vec<Difference>),
+    /// Some of what the database holds; more may follow until [`Response::Done`].
+    Exported(Box<Declaration>),
     /// Keys for a keytab.
     Keys(Vec<KeytabKey>),
     /// What became of an import. What is not refused is durable.

@@ -204,6 +204,20 @@ macro_rules! settings {
             pub fn switches(&self) -> impl Iterator<Item = (Switch, bool)> {
                 [$((Switch::$switch, self.$field)),+].into_iter().filter_map(|(switch, to)| Some((switch, to?.into())))
             }
+
+            /// With this switch set, too.
+            #[must_use]
+            pub const fn with(mut self, switch: Switch, to: YesNo) -> Self {
+                match switch {
+                    $(Switch::$switch => self.$field = Some(to),)+
+                }
+                self
+            }
+        }
+
+        impl Switch {
+            /// Every switch.
+            pub const ALL: &[Self] = &[$(Self::$switch),+];
         }
     };
 }
@@ -300,5 +314,9 @@ mod tests {
                 .eq([(Switch::Service, false), (Switch::Renewable, true)])
         );
         assert_eq!(Settings::default().switches().count(), 0);
+        for switch in Switch::ALL {
+            let settings = Settings::default().with(*switch, YesNo::No);
+            assert!(settings.switches().eq([(*switch, false)]));
+        }
     }
 }

@@ -94,22 +94,8 @@ impl Executor<'_> {
     }
 
     pub(super) fn add_rule(&self, name: &str, parts: &RuleChanges) -> Result<Response, Refused> {
-        let name = rule_name(name)?;
-        self.is_not_in_file(&name, Reason::Taken)?;
-        let effect = parts
-            .effect
-            .as_deref()
-            .ok_or_else(|| Refused::invalid("a new rule needs an effect: allow or deny"))?;
-        let rule = RuleParts {
-            name,
-            effect: read("effect", effect)?,
-            roles: Vec::new(),
-            services: Vec::new(),
-            from: Vec::new(),
-            hours: None,
-            max_life: None,
-        };
-        let rule = changed(rule, parts)?;
+        let rule = rule_of(name, parts)?;
+        self.is_not_in_file(rule.name(), Reason::Taken)?;
         self.declared_roles(&self.store.view(), rule.roles())?;
         let record = self.declare_new(Declared::Rule(rule))?;
         Ok(rule_response(&record))
@@ -272,7 +258,7 @@ impl Executor<'_> {
         Err(overtaken(&key.to_string()))
     }
 
-    fn record(&self, declared: Declared, before: Option<&AccessRecord>) -> AccessRecord {
+    pub(super) fn record(&self, declared: Declared, before: Option<&AccessRecord>) -> AccessRecord {
         AccessRecord {
             declared,
             revision: 0,
@@ -281,6 +267,25 @@ impl Executor<'_> {
             changed_by: self.author.who.clone(),
         }
     }
+}
+
+/// A rule of these parts alone.
+pub(super) fn rule_of(name: &str, parts: &RuleChanges) -> Result<Rule, Refused> {
+    let name = rule_name(name)?;
+    let effect = parts
+        .effect
+        .as_deref()
+        .ok_or_else(|| Refused::invalid("a new rule needs an effect: allow or deny"))?;
+    let rule = RuleParts {
+        name,
+        effect: read("effect", effect)?,
+        roles: Vec::new(),
+        services: Vec::new(),
+        from: Vec::new(),
+        hours: None,
+        max_life: None,
+    };
+    changed(rule, parts)
 }
 
 /// A rule with these parts set.

@@ -44,6 +44,19 @@ const fn attribute(switch: Switch) -> (Attributes, bool) {
     }
 }
 
+/// What sets a record's attributes apart from these, as an administrator would say it.
+pub(super) fn own_settings(attributes: Attributes, from: Attributes) -> Settings {
+    Switch::ALL.iter().fold(Settings::default(), |settings, switch| {
+        let (attribute, when) = attribute(*switch);
+        let has = attributes.contains(attribute);
+        if has == from.contains(attribute) {
+            settings
+        } else {
+            settings.with(*switch, (has == when).into())
+        }
+    })
+}
+
 /// The record as it is shown.
 pub(super) fn info(record: &PrincipalRecord, realm: &Realm) -> PrincipalInfo {
     let full = |name: &Name| Principal::new(name.clone(), realm.clone()).to_string();

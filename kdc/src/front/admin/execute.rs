@@ -92,6 +92,15 @@ impl Executor<'_> {
                 self.list_rules(send)?;
                 Ok(Response::Done)
             }
+            Request::Apply {
+                declaration,
+                rest,
+                mode,
+            } => self.apply(&declaration, rest, mode, send)?,
+            Request::Export => {
+                self.export(send)?;
+                Ok(Response::Done)
+            }
             Request::Add(new) => self.add(&new),
             Request::Show { name } => self.show(&name),
             Request::Explain {

@@ -3,6 +3,9 @@
 mod access;
 #[cfg(test)]
 mod access_tests;
+mod apply;
+#[cfg(test)]
+mod apply_tests;
 mod attributes;
 mod execute;
 mod explain;

@@ -10,7 +10,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::Uid;
-use tessera_common::admin::{self, Hello, PROTOCOL, Reason, Request, Response, Welcome, read_frame, write_frame};
+use tessera_common::admin::{
+    self, ApplyMode, Hello, PROTOCOL, Reason, Request, Response, Rest, Welcome, read_frame, write_frame,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -296,6 +298,22 @@ fn describe(request: &Request) -> String {
         Request::RemoveRule { name } => return format!("request=remove-rule rule={name:?}"),
         Request::ShowRule { name } => return format!("request=show-rule rule={name:?}"),
         Request::ListRules => ("list-rules", None),
+        Request::Apply {
+            declaration,
+            mode,
+            rest,
+        } => {
+            let mode = match mode {
+                ApplyMode::Commit => "apply",
+                ApplyMode::DryRun => "apply-dry-run",
+            };
+            let rest = match rest {
+                Rest::Stays => "stays",
+                Rest::Goes => "goes",
+            };
+            return format!("request={mode} declared={} rest={rest}", declaration.len());
+        }
+        Request::Export => ("export", None),
         Request::Reload => ("reload", None),
         Request::RotateMasterKey => ("rotate-master-key", None),
         _ => ("unknown", None),
