@@ -118,6 +118,18 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("principal import", &[]),
+    (
+        "principal apply",
+        &[
+            (
+                "--dry-run",
+                "a_declared_realm_serves_as_declared_and_again_differs_in_nothing",
+            ),
+            ("--prune", "what_the_file_does_not_have_goes_only_when_told_to"),
+            ("--json", "what_the_file_does_not_have_goes_only_when_told_to"),
+        ],
+    ),
+    ("principal export", &[]),
     ("principal role", &[]),
     ("principal role add", &[]),
     ("principal role remove", &[]),
@@ -313,6 +325,11 @@ const COMMANDS: &[(&str, &str)] = &[
     ("principal keytab", "a_keytab_is_added_to_and_rotated_only_when_asked"),
     ("principal explain", "what_is_explained_is_what_is_seen_on_the_wire"),
     ("principal import", "importing_adds_what_each_line_says"),
+    (
+        "principal apply",
+        "a_declared_realm_serves_as_declared_and_again_differs_in_nothing",
+    ),
+    ("principal export", "what_export_writes_apply_reads_here_and_elsewhere"),
     (
         "principal role",
         "a_role_counts_from_when_it_is_given_until_it_is_taken_away",

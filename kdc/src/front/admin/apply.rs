@@ -1,24 +1,24 @@
 //! A realm that is declared in a file: what differs, and making it so, all of it or nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 
-use serde::Serialize;
-use serde_json::{Map, Value};
 use tessera_common::admin::{
-    ApplyMode, Becomes, Deadline, Declaration, DeclaredKind, DeclaredPrincipal, DeclaredRole, Difference, Limit,
-    MAX_BATCH, PartDifference, PolicyBody, Reason, Response, Rest, RuleChanges, Settings,
+    ApplyMode, Becomes, Deadline, Declaration, DeclaredKind, DeclaredPrincipal, Difference, MAX_BATCH, Reason,
+    Response, Rest, Settings,
 };
 use tessera_common::name::Name;
 use tessera_common::role::RoleName;
 
 use super::access::rule_of;
-use super::attributes::{apply, own_settings};
+use super::attributes::apply;
+use super::declared::{
+    OPERATIONAL, access_object, declared_principal, default_attributes, differing, object, policy_of,
+};
 use super::execute::{Executor, Refused, TRIES, overtaken};
 use crate::realm::access_record::{AccessKey, AccessRecord, Declared};
 use crate::realm::founding;
 use crate::realm::keys::{self, Former, FreshKeys};
-use crate::realm::policy::{Policy, PolicyParts};
 use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord};
 use crate::realm::rights::{Granted, Role};
 use crate::realm::rules::Rule;
@@ -26,11 +26,6 @@ use crate::store::{Change, StoreError, View};
 
 /// How many faults of a declaration are told at once.
 const MOST_FAULTS: usize = 50;
-/// How many principals an export has in one message.
-const PRINCIPALS_AT_ONCE: usize = 500;
-/// What a locked account or a password that is due is, no declaration says: that comes of running the realm.
-const OPERATIONAL: Attributes = Attributes(Attributes::LOCKED.0 | Attributes::MUST_CHANGE_PASSWORD.0);
-
 /// What a declaration comes to.
 #[derive(Default)]
 struct Plan {
@@ -136,7 +131,7 @@ impl Executor<'_> {
                 Err::<Vec<Granted>, _>(why) => plan.fault(DeclaredKind::Role, name, why),
             }
         }
-        self.withdraw_rest(view, rest, plan, |key| match key {
+        plan.withdraw_rest(view, rest, |key| match key {
             AccessKey::Role(name) => !roles.contains_key(name),
             AccessKey::Rule(_) | AccessKey::Policy(_) => false,
         });
@@ -154,7 +149,7 @@ impl Executor<'_> {
                 Err(why) => plan.fault(DeclaredKind::Policy, name, why),
             }
         }
-        self.withdraw_rest(view, rest, plan, |key| match key {
+        plan.withdraw_rest(view, rest, |key| match key {
             AccessKey::Policy(name) => !policies.contains_key(name.as_str()),
             AccessKey::Rule(_) | AccessKey::Role(_) => false,
         });
@@ -176,7 +171,7 @@ impl Executor<'_> {
                 }
                 self.declare(view, Declared::Rule(rule), plan);
             }
-            self.withdraw_rest(view, rest, plan, |key| match key {
+            plan.withdraw_rest(view, rest, |key| match key {
                 AccessKey::Rule(name) => !rules.contains_key(name.as_str()),
                 AccessKey::Role(_) | AccessKey::Policy(_) => false,
             });
@@ -441,8 +436,15 @@ impl Executor<'_> {
             }),
         });
     }
+}
 
-    fn withdraw_rest(&self, view: &View, rest: Rest, plan: &mut Plan, undeclared: impl Fn(&AccessKey) -> bool) {
+impl Plan {
+    fn fault(&mut self, kind: DeclaredKind, name: impl core::fmt::Display, what: impl core::fmt::Display) {
+        self.faults.push(format!("{} {name}: {what}", kind.word()));
+    }
+
+    /// Withdraws what is not declared, if that is to go.
+    fn withdraw_rest(&mut self, view: &View, rest: Rest, undeclared: impl Fn(&AccessKey) -> bool) {
         if rest == Rest::Stays {
             return;
         }
@@ -451,70 +453,21 @@ impl Executor<'_> {
             if !undeclared(&key) {
                 continue;
             }
-            plan.differences.push(Difference {
+            self.differences.push(Difference {
                 kind: kind_of(&key),
                 name: key.name().to_owned(),
                 becomes: Becomes::Removed,
                 parts: Vec::new(),
             });
             let list = match &key {
-                AccessKey::Rule(_) => &mut plan.changes.rules_withdrawn,
-                AccessKey::Role(_) | AccessKey::Policy(_) => &mut plan.changes.withdrawn,
+                AccessKey::Rule(_) => &mut self.changes.rules_withdrawn,
+                AccessKey::Role(_) | AccessKey::Policy(_) => &mut self.changes.withdrawn,
             };
             list.push(Change::Withdraw {
                 expected: record.revision,
                 key,
             });
         }
-    }
-
-    /// Sends what the database holds, in the form that [`Executor::apply`] takes.
-    pub(super) fn export(&self, send: &mut dyn FnMut(&Response) -> io::Result<()>) -> io::Result<()> {
-        let view = self.store.view();
-        let mut declared = Declaration {
-            roles: Some(BTreeMap::new()),
-            policies: Some(BTreeMap::new()),
-            rules: Some(BTreeMap::new()),
-            principals: None,
-        };
-        for record in view.access().iter() {
-            match &record.declared {
-                Declared::Role(role) => {
-                    let rights = role.rights.iter().map(ToString::to_string).collect();
-                    let roles = declared.roles.get_or_insert_default();
-                    roles.insert(role.name.clone(), DeclaredRole { rights });
-                }
-                Declared::Policy(policy) => {
-                    let policies = declared.policies.get_or_insert_default();
-                    policies.insert(policy.name().to_string(), body_of(policy));
-                }
-                Declared::Rule(rule) => {
-                    let rules = declared.rules.get_or_insert_default();
-                    rules.insert(rule.name().to_string(), parts_of(rule));
-                }
-            }
-        }
-        send(&Response::Exported(Box::new(declared)))?;
-        let mut some = BTreeMap::new();
-        let exported = |some| {
-            Response::Exported(Box::new(Declaration {
-                principals: Some(some),
-                ..Declaration::default()
-            }))
-        };
-        for record in view.sorted() {
-            some.insert(record.name.to_string(), declared_principal(&record));
-            if some.len() == PRINCIPALS_AT_ONCE {
-                send(&exported(core::mem::take(&mut some)))?;
-            }
-        }
-        send(&exported(some))
-    }
-}
-
-impl Plan {
-    fn fault(&mut self, kind: DeclaredKind, name: impl core::fmt::Display, what: impl core::fmt::Display) {
-        self.faults.push(format!("{} {name}: {what}", kind.word()));
     }
 }
 
@@ -538,96 +491,5 @@ const fn kind_of(key: &AccessKey) -> DeclaredKind {
         AccessKey::Role(_) => DeclaredKind::Role,
         AccessKey::Rule(_) => DeclaredKind::Rule,
         AccessKey::Policy(_) => DeclaredKind::Policy,
-    }
-}
-
-/// Whoever has a password can be guessed at by who has tickets to them: people, whose names have one component, are no
-/// services unless somebody says so.
-fn default_attributes(name: &Name) -> Attributes {
-    if name.len() == 1 {
-        Attributes::NOT_A_SERVICE
-    } else {
-        Attributes::empty()
-    }
-}
-
-/// A principal as its declaration would be.
-fn declared_principal(record: &PrincipalRecord) -> DeclaredPrincipal {
-    let mut settings = own_settings(record.attributes.without(OPERATIONAL), default_attributes(&record.name));
-    settings.expires = record.expires.map(Deadline::At);
-    settings.max_life = record.max_life.map(Limit::At);
-    settings.max_renew = record.max_renew.map(Limit::At);
-    DeclaredPrincipal {
-        aliases: record.aliases.iter().map(ToString::to_string).collect(),
-        policy: record.policy.as_ref().map(ToString::to_string),
-        roles: record.roles.clone(),
-        settings,
-    }
-}
-
-fn policy_of(name: &str, body: &PolicyBody) -> Result<Policy, String> {
-    let mut parts = object(body);
-    parts.insert("name".into(), name.into());
-    let parts: PolicyParts = serde_json::from_value(Value::Object(parts)).map_err(|why| why.to_string())?;
-    Policy::new(parts).map_err(|why| format!("{}: {why}", why.key()))
-}
-
-fn body_of(policy: &Policy) -> PolicyBody {
-    // The same keys in both, but for the name.
-    serde_json::from_value(Value::Object(without_name(policy.parts()))).unwrap_or_default()
-}
-
-fn parts_of(rule: &Rule) -> RuleChanges {
-    // Likewise.
-    serde_json::from_value(Value::Object(without_name(rule.parts()))).unwrap_or_default()
-}
-
-fn without_name(parts: &impl Serialize) -> Map<String, Value> {
-    let mut parts = object(parts);
-    parts.remove("name");
-    parts
-}
-
-fn access_object(record: &AccessRecord) -> Map<String, Value> {
-    match &record.declared {
-        Declared::Role(role) => {
-            let rights = role.rights.iter().map(ToString::to_string).collect();
-            object(&DeclaredRole { rights })
-        }
-        Declared::Rule(rule) => without_name(rule.parts()),
-        Declared::Policy(policy) => without_name(policy.parts()),
-    }
-}
-
-// What a thing says of itself, by key; settings stand beside the rest, as in a file.
-fn object(value: &impl Serialize) -> Map<String, Value> {
-    let Ok(Value::Object(mut object)) = serde_json::to_value(value) else {
-        return Map::new();
-    };
-    if let Some(Value::Object(settings)) = object.remove("settings") {
-        object.extend(settings);
-    }
-    object
-}
-
-fn differing(from: &Map<String, Value>, to: &Map<String, Value>) -> Vec<PartDifference> {
-    let keys: BTreeSet<&String> = from.keys().chain(to.keys()).collect();
-    keys.into_iter()
-        .filter(|key| from.get(*key) != to.get(*key))
-        .map(|key| PartDifference {
-            part: key.clone(),
-            from: from.get(key).map(plain),
-            to: to.get(key).map(plain),
-        })
-        .collect()
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(some) => some.iter().map(plain).collect::<Vec<_>>().join(", "),
-        Value::Bool(true) => "yes".into(),
-        Value::Bool(false) => "no".into(),
-        other => other.to_string(),
     }
 }

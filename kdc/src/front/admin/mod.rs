@@ -7,6 +7,7 @@ mod apply;
 #[cfg(test)]
 mod apply_tests;
 mod attributes;
+mod declared;
 mod execute;
 mod explain;
 mod import;
