@@ -94,7 +94,7 @@ pub(super) fn put_record(out: &mut Vec<u8>, record: &PrincipalRecord) {
     }
     if let Some(policy) = policy {
         put_field(out, tag::POLICY, |out| {
-            out.extend_from_slice(policy.as_str().as_bytes())
+            out.extend_from_slice(policy.as_str().as_bytes());
         });
     }
     if let Some(ShutOut { since, until }) = shut_out {

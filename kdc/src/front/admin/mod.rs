@@ -4,9 +4,13 @@ mod access;
 #[cfg(test)]
 mod access_tests;
 mod attributes;
+mod conflict;
 mod execute;
 mod explain;
 mod import;
+mod rights;
+#[cfg(test)]
+mod rights_tests;
 mod socket;
 #[cfg(test)]
 mod tests;
