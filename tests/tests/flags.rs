@@ -86,6 +86,10 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
                 "--remove-role",
                 "a_role_counts_from_when_it_is_given_until_it_is_taken_away",
             ),
+            (
+                "--revision",
+                "of_two_who_edit_the_same_principal_the_second_is_told_of_the_first",
+            ),
         ],
     ),
     (
@@ -114,6 +118,8 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
             ("--service", "tickets_are_explained_for_any_service"),
             ("--from", "a_rule_counts_where_it_says"),
             ("--at", "a_rule_counts_at_its_hours"),
+            ("--act", "what_is_explained_of_an_administrator_is_what_it_meets"),
+            ("--on", "what_is_explained_of_an_administrator_is_what_it_meets"),
             ("--json", "what_is_explained_is_what_is_seen_on_the_wire"),
         ],
     ),
@@ -131,7 +137,23 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
     ),
     ("principal export", &[]),
     ("principal role", &[]),
-    ("principal role add", &[]),
+    (
+        "principal role add",
+        &[("--right", "a_right_counts_from_when_it_is_given_until_it_is_taken_away")],
+    ),
+    (
+        "principal role set",
+        &[
+            (
+                "--add-right",
+                "a_right_counts_from_when_it_is_given_until_it_is_taken_away",
+            ),
+            (
+                "--remove-right",
+                "a_right_counts_from_when_it_is_given_until_it_is_taken_away",
+            ),
+        ],
+    ),
     ("principal role remove", &[]),
     (
         "principal role list",
@@ -339,6 +361,10 @@ const COMMANDS: &[(&str, &str)] = &[
         "a_role_counts_from_when_it_is_given_until_it_is_taken_away",
     ),
     (
+        "principal role set",
+        "a_right_counts_from_when_it_is_given_until_it_is_taken_away",
+    ),
+    (
         "principal role remove",
         "a_role_counts_from_when_it_is_given_until_it_is_taken_away",
     ),
@@ -385,6 +411,10 @@ const KEYS: &[(&str, &str)] = &[
     (
         "roles.NAME",
         "a_rule_lets_in_whom_it_names_and_closes_the_service_to_the_rest",
+    ),
+    (
+        "roles.NAME.rights",
+        "helpdesk_sets_the_passwords_of_those_it_is_over_and_of_nobody_else",
     ),
     (
         "rules.NAME.effect",

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use serde::Serialize;
-use tessera_common::admin::{Request, Response, RoleInfo, RuleChanges, RuleInfo};
+use tessera_common::admin::{Request, Response, RightChanges, RoleInfo, RuleChanges, RuleInfo};
 
 use super::AdminError;
 use super::cli::{RoleCommand, RuleCommand};
@@ -14,10 +14,21 @@ use super::render_access::{roles, rule, rules};
 impl<S: Read + Write, W: Write> Administrator<S, W> {
     pub(super) fn role(&mut self, command: RoleCommand) -> Result<(), AdminError> {
         match command {
-            RoleCommand::Add { name } => {
-                let request = Request::AddRole { name: name.clone() };
+            RoleCommand::Add { name, rights } => {
+                let request = Request::AddRole {
+                    name: name.clone(),
+                    rights,
+                };
                 self.done(&request)?;
                 self.say(format_args!("added the role {name}"))
+            }
+            RoleCommand::Set { name, rights } => {
+                let request = Request::SetRole {
+                    name: name.clone(),
+                    rights: RightChanges::from(&rights),
+                };
+                self.done(&request)?;
+                self.say(format_args!("changed the role {name}"))
             }
             RoleCommand::Remove { name } => {
                 let request = Request::RemoveRole { name: name.clone() };

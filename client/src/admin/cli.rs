@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use tessera_common::admin::{Deadline, Limit, RoleChanges, RuleChanges, Settings, YesNo};
+use tessera_common::admin::{Act, Deadline, Limit, RightChanges, RoleChanges, RuleChanges, Settings, YesNo};
 use tessera_common::crypto::EncType;
 use tessera_common::role::RoleName;
 
@@ -37,6 +38,10 @@ impl Cli {
                 if Settings::from(&**settings) == Settings::default() && RoleChanges::from(roles).is_empty() =>
             {
                 let nothing = "nothing to set: name at least one setting, as in --max-life 5h";
+                Err(Self::command().error(ErrorKind::MissingRequiredArgument, nothing))
+            }
+            Command::Role(RoleCommand::Set { rights, .. }) if RightChanges::from(rights).is_empty() => {
+                let nothing = "nothing to set: name at least one right, as in --add-right viewer";
                 Err(Self::command().error(ErrorKind::MissingRequiredArgument, nothing))
             }
             Command::Rule(RuleCommand::Set { parts, .. }) if RuleChanges::from(&**parts) == RuleChanges::default() => {
@@ -88,7 +93,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Tell what a principal would be offered and given if it asked for a ticket now
+    /// Tell what a principal would be offered and given if it asked for a ticket now, or may do as an administrator
     Explain {
         /// Its name, or an alias
         name: String,
@@ -101,6 +106,12 @@ pub(super) enum Command {
         /// Asked at this time, instead of now
         #[arg(long, value_name = "TIME")]
         at: Option<Deadline>,
+        /// Whether it may do this as an administrator, and by which of its rights
+        #[arg(long, value_parser = acts(), conflicts_with_all = ["service", "from", "at"])]
+        act: Option<Act>,
+        /// Done to this one, for what is done to a principal; its name, or an alias
+        #[arg(long, value_name = "NAME", requires = "act")]
+        on: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -113,6 +124,9 @@ pub(super) enum Command {
         settings: Box<SettingsArgs>,
         #[command(flatten)]
         roles: RoleArgs,
+        /// Only if it is still at this revision, as 'show' told it
+        #[arg(long, value_name = "NUMBER")]
+        revision: Option<u64>,
     },
     /// Give a principal a new password
     Password {
@@ -194,7 +208,7 @@ pub(super) enum Command {
     },
     /// Write the database's roles, policies, rules and principals as a file that 'apply' reads, without secrets
     Export,
-    /// Roles: what principals are to services
+    /// Roles: what principals are to services, and what administrators may do
     #[command(subcommand)]
     Role(RoleCommand),
     /// Rules: who may have tickets for which services, from where, when and for how long
@@ -210,6 +224,17 @@ pub(super) enum RoleCommand {
     Add {
         /// Its name: of a-z, 0-9, '.', '_' and '-'
         name: RoleName,
+        /// Let its holders administer the realm by this right, as in 'viewer' or 'helpdesk:*/student'; as often as there are
+        /// rights
+        #[arg(long = "right", value_name = "RIGHT")]
+        rights: Vec<String>,
+    },
+    /// Change the rights that a role gives
+    Set {
+        /// Its name
+        name: RoleName,
+        #[command(flatten)]
+        rights: RightArgs,
     },
     /// Remove a role that nobody has and no rule names
     Remove {
@@ -279,6 +304,25 @@ impl From<&RoleArgs> for RoleChanges {
         Self {
             add: args.add_role.clone(),
             remove: args.remove_role.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RightArgs {
+    /// Let its holders administer the realm by this right, as in 'viewer' or 'helpdesk:*/student'; as often as there are rights
+    #[arg(long, value_name = "RIGHT")]
+    add_right: Vec<String>,
+    /// Take this right from its holders
+    #[arg(long, value_name = "RIGHT")]
+    remove_right: Vec<String>,
+}
+
+impl From<&RightArgs> for RightChanges {
+    fn from(args: &RightArgs) -> Self {
+        Self {
+            add: args.add_right.clone(),
+            remove: args.remove_right.clone(),
         }
     }
 }
@@ -467,6 +511,10 @@ impl From<&SettingsArgs> for Settings {
     }
 }
 
+fn acts() -> impl TypedValueParser<Value = Act> {
+    PossibleValuesParser::new(Act::ALL.map(Act::name)).try_map(|name| name.parse::<Act>())
+}
+
 fn enctype(name: &str) -> Result<EncType, String> {
     EncType::from_name(name).ok_or_else(|| {
         let names: Vec<_> = EncType::ALL.iter().map(|etype| etype.name()).collect();
@@ -559,6 +607,26 @@ mod tests {
     }
 
     #[test]
+    fn rights_come_and_go_by_their_own_flags() {
+        let Ok(Command::Role(RoleCommand::Add { rights, .. })) = parse("role add desk --right viewer --right admin:a*")
+        else {
+            panic!()
+        };
+        assert_eq!(rights, ["viewer", "admin:a*"]);
+        let Ok(Command::Role(RoleCommand::Set { rights, .. })) =
+            parse("role set desk --add-right viewer --remove-right admin:a*")
+        else {
+            panic!()
+        };
+        let json = r#"{"add":["viewer"],"remove":["admin:a*"]}"#;
+        assert_eq!(serde_json::to_string(&RightChanges::from(&rights)).unwrap(), json);
+        let Ok(Command::Explain { act, on, .. }) = parse("explain desk --act must-change-password --on alice") else {
+            panic!()
+        };
+        assert_eq!((act, on.as_deref()), (Some(Act::MustChangePassword), Some("alice")));
+    }
+
+    #[test]
     fn wrong_usage_is_refused() {
         for (line, kind) in [
             ("", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
@@ -566,6 +634,11 @@ mod tests {
             ("add a --random-key --password-file -", ErrorKind::ArgumentConflict),
             ("add a --enctypes des-cbc-crc", ErrorKind::ValueValidation),
             ("set a", ErrorKind::MissingRequiredArgument),
+            ("set a --revision 7", ErrorKind::MissingRequiredArgument),
+            ("explain a --act delete", ErrorKind::InvalidValue),
+            ("explain a --on b", ErrorKind::MissingRequiredArgument),
+            ("explain a --act show --on b --service c", ErrorKind::ArgumentConflict),
+            ("role set a", ErrorKind::MissingRequiredArgument),
             ("set a --preauth maybe", ErrorKind::ValueValidation),
             ("set a --expires tomorrow", ErrorKind::ValueValidation),
             ("set a --max-life 10", ErrorKind::ValueValidation),

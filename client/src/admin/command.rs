@@ -15,6 +15,7 @@ use super::connection::Connection;
 use super::json_array::JsonArray;
 use super::keytab::Output;
 use super::render::{List, Look, explain, printable, show};
+use super::render_access::explain_act;
 use super::{AdminError, complain, import, password};
 use crate::system;
 
@@ -85,6 +86,8 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
                 service,
                 from,
                 at,
+                act: None,
+                on: _,
                 json,
             } => {
                 let request = Request::Explain {
@@ -95,9 +98,26 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
                 };
                 self.explain(&request, json)?;
             }
-            Command::Set { name, settings, roles } => {
+            Command::Explain {
+                name,
+                act: Some(act),
+                on,
+                json,
+                ..
+            } => self.explain_act(&Request::ExplainAct { name, act, on }, json)?,
+            Command::Set {
+                name,
+                settings,
+                roles,
+                revision,
+            } => {
                 let (settings, roles) = (Settings::from(&*settings), RoleChanges::from(&roles));
-                let changed = self.change(&name, |name| Request::Set { name, settings, roles })?;
+                let changed = self.change(&name, |name| Request::Set {
+                    name,
+                    settings,
+                    roles,
+                    revision,
+                })?;
                 self.say(format_args!("changed {}", changed.name))?;
             }
             Command::Password { name, password } => {
@@ -192,6 +212,14 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
             return Err(AdminError::Unexpected);
         };
         let text = explain(&explanation, self.look);
+        self.print(&explanation, text, json)
+    }
+
+    fn explain_act(&mut self, request: &Request, json: bool) -> Result<(), AdminError> {
+        let Response::ActExplained(explanation) = self.daemon.ask(request)? else {
+            return Err(AdminError::Unexpected);
+        };
+        let text = explain_act(&explanation, self.look);
         self.print(&explanation, text, json)
     }
 

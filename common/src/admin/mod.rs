@@ -7,6 +7,7 @@
 //! expects something of it.
 
 mod access;
+mod act;
 mod declaration;
 mod explanation;
 mod frame;
@@ -21,11 +22,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::role::RoleName;
 
-pub use access::{AccessHistory, RoleChanges, RoleInfo, RuleChanges, RuleInfo, Source};
+pub use access::{AccessHistory, RightChanges, RoleChanges, RoleInfo, RuleChanges, RuleInfo, Source};
+pub use act::{Act, ActError};
 pub use declaration::{
     Becomes, Declaration, DeclaredKind, DeclaredPrincipal, DeclaredRole, Difference, PartDifference,
 };
-pub use explanation::{Considered, Entitlement, Explanation, Offer};
+pub use explanation::{ActExplanation, Considered, ConsideredRight, Entitlement, Explanation, Offer};
 pub use frame::{FrameError, MAX_FRAME, read_frame, write_frame};
 pub use octets::{HexOctets, Password};
 pub use policy::PolicyBody;
@@ -94,6 +96,16 @@ pub enum Request {
         /// When; absent, now.
         at: Option<Deadline>,
     },
+    /// Whether one may do something as an administrator, and by which of its rights.
+    ExplainAct {
+        /// The administrator.
+        name: String,
+        /// What it would do.
+        act: Act,
+        /// To whom, for an act that is done to a principal; for a new one, its name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<String>,
+    },
     /// Other attributes, times and limits.
     Set {
         /// The principal.
@@ -103,6 +115,9 @@ pub enum Request {
         /// Likewise of its roles.
         #[serde(default, skip_serializing_if = "RoleChanges::is_empty")]
         roles: RoleChanges,
+        /// Only if it is still at this revision; absent, whatever somebody else changed in the meantime.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<u64>,
     },
     /// A new password.
     Password {
@@ -174,6 +189,16 @@ pub enum Request {
     AddRole {
         /// Its name.
         name: RoleName,
+        /// What it lets its holders do to the realm, as in `helpdesk:*/student`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        rights: Vec<String>,
+    },
+    /// Other rights of a role in the database.
+    SetRole {
+        /// Its name.
+        name: RoleName,
+        /// Which rights come and go; the rest stays.
+        rights: RightChanges,
     },
     /// The role is to be no more in the database. Refused while a rule names it or a principal has it.
     RemoveRole {
@@ -305,6 +330,8 @@ pub enum Response {
     Principal(Box<PrincipalInfo>),
     /// What one would be offered and given.
     Explained(Box<Explanation>),
+    /// Whether one may do something, and by which right.
+    ActExplained(Box<ActExplanation>),
     /// Some principals; more may follow until [`Response::Done`].
     Listed(Vec<PrincipalInfo>),
     /// It is done, and durable; the rule is now this. Or this is the rule that was asked for.
@@ -429,6 +456,7 @@ mod tests {
                         add: vec!["staff".parse().unwrap()],
                         ..RoleChanges::default()
                     },
+                    revision: None,
                 },
                 r#"{"set":{"name":"alice","settings":{},"roles":{"add":["staff"]}}}"#,
             ),

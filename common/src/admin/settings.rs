@@ -199,6 +199,16 @@ macro_rules! settings {
             $($(#[$meta])* $switch,)+
         }
 
+        impl Switch {
+            /// Its name: the flag's of `principal set`, without the dashes before it.
+            #[must_use]
+            pub fn name(self) -> String {
+                match self {
+                    $(Self::$switch => stringify!($field).replace('_', "-"),)+
+                }
+            }
+        }
+
         impl Settings {
             /// The switches that are to be set, and how.
             pub fn switches(&self) -> impl Iterator<Item = (Switch, bool)> {

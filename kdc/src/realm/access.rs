@@ -259,6 +259,17 @@ pub struct Looked<'p> {
     pub fit: Fit,
 }
 
+/// A right that somebody has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held<'p, 'r> {
+    /// The role that gives it.
+    pub role: &'r RoleName,
+    /// Where the role is declared.
+    pub source: Source,
+    /// The right.
+    pub granted: &'p Granted,
+}
+
 impl<'p> AccessPolicy<'p> {
     /// A realm whose database declares nothing.
     #[must_use]
@@ -340,16 +351,13 @@ impl<'p> AccessPolicy<'p> {
         }
     }
 
-    /// What these roles let their holders do to the realm: each right, and the role that gives it.
-    pub fn rights<'r>(self, roles: &'r [RoleName]) -> impl Iterator<Item = (&'r RoleName, &'p Granted)> + use<'p, 'r> {
+    /// What these roles let their holders do to the realm: each right, with the role that gives it.
+    pub fn rights<'r>(self, roles: &'r [RoleName]) -> impl Iterator<Item = Held<'p, 'r>> + use<'p, 'r> {
         roles.iter().flat_map(move |role| {
-            let rights = self
-                .settings
-                .access
-                .rights(role)
-                .iter()
-                .chain(self.database.rights(role));
-            rights.map(move |granted| (role, granted))
+            [(Source::File, &self.settings.access), (Source::Database, self.database)]
+                .into_iter()
+                .flat_map(move |(source, access)| access.rights(role).iter().map(move |granted| (source, granted)))
+                .map(move |(source, granted)| Held { role, source, granted })
         })
     }
 

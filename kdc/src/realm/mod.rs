@@ -3,6 +3,7 @@
 pub mod access;
 pub mod access_record;
 pub mod accounting;
+pub mod administration;
 pub mod authentication;
 pub mod authorization;
 pub mod denied;

@@ -4,9 +4,13 @@ use core::fmt;
 use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use tessera_common::name::Name;
 use tessera_common::role::RoleName;
 
 use super::glob::{Glob, GlobError};
+
+/// The most rights that one role gives.
+pub const MOST_RIGHTS: usize = 64;
 
 /// What an administrator may do. Each includes what those before it that it names may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,8 +31,8 @@ pub enum Right {
 pub struct Granted {
     /// The right.
     pub right: Right,
-    /// Over principals whose names, without the realm, match; `None`: over everybody, and over roles, rules, policies and the
-    /// daemon besides.
+    /// Over principals whose names, aliases among them, all match, each without the realm; `None`: over everybody, and over
+    /// roles, rules, policies and the daemon besides.
     pub over: Option<Glob>,
 }
 
@@ -63,6 +67,28 @@ impl Right {
             Self::Keytab => "keytab",
             Self::Admin => "admin",
         }
+    }
+
+    /// Whether who has this one may do what `other` lets do: everything includes all, and whoever may do something may look.
+    #[must_use]
+    pub const fn includes(self, other: Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::Admin, _) | (_, Self::Viewer) | (Self::Helpdesk, Self::Helpdesk) | (Self::Keytab, Self::Keytab)
+        )
+    }
+}
+
+impl Granted {
+    /// Whether it is over a principal of all these names, without the realm. Over one of no name at all only a right without a
+    /// pattern is.
+    #[must_use]
+    pub fn is_over<'n>(&self, names: impl IntoIterator<Item = &'n Name>) -> bool {
+        let Some(over) = &self.over else {
+            return true;
+        };
+        let mut names = names.into_iter().peekable();
+        names.peek().is_some() && names.all(|name| over.matches_chars(name.chars()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Declarations against a store in memory.
 
 use tessera_common::admin::{
-    ApplyMode, Becomes, Declaration, DeclaredKind, Difference, Reason, Request, Response, Rest, Settings,
+    ApplyMode, Becomes, Declaration, DeclaredKind, Difference, Reason, Request, Response, Rest, RoleChanges, Settings,
 };
 use tessera_common::name::Name;
 
@@ -144,7 +144,8 @@ fn what_is_not_said_is_as_by_default_but_for_what_comes_of_running_the_realm() {
             must_change_password: Some(true.into()),
             ..Settings::default()
         },
-        roles: Default::default(),
+        roles: RoleChanges::default(),
+        revision: None,
     });
     let keys = desk.show("alice").keys;
     let changed = apply(

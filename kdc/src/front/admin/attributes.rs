@@ -26,6 +26,12 @@ pub(super) fn apply(settings: &Settings, record: &mut PrincipalRecord, now: Kerb
     }
 }
 
+/// Whether a switch is at yes.
+pub(super) const fn is_on(record: &PrincipalRecord, switch: Switch) -> bool {
+    let (attribute, when) = attribute(switch);
+    record.attributes.contains(attribute) == when
+}
+
 // The attribute behind a switch, and whether it is set by yes or by no.
 const fn attribute(switch: Switch) -> (Attributes, bool) {
     match switch {

@@ -23,7 +23,7 @@ const PRINCIPALS_AT_ONCE: usize = 500;
 pub(super) const OPERATIONAL: Attributes = Attributes(Attributes::LOCKED.0 | Attributes::MUST_CHANGE_PASSWORD.0);
 
 impl Executor<'_> {
-    /// Sends what the database holds, in the form that [`Executor::apply`] takes.
+    /// Sends what the database holds, in the form that [`Executor::apply`] takes; of principals, those that may be seen.
     pub(super) fn export(&self, send: &mut dyn FnMut(&Response) -> io::Result<()>) -> io::Result<()> {
         let view = self.store.view();
         let mut declared = Declaration {
@@ -57,7 +57,7 @@ impl Executor<'_> {
                 ..Declaration::default()
             }))
         };
-        for record in view.sorted() {
+        for record in view.sorted().filter(|record| self.sees(&view, record)) {
             some.insert(record.name.to_string(), declared_principal(&record));
             if some.len() == PRINCIPALS_AT_ONCE {
                 send(&exported(core::mem::take(&mut some)))?;

@@ -16,9 +16,10 @@ use tessera_common::role::RoleName;
 
 use super::attributes::{apply, info};
 use super::explain::{About, explanation};
+use super::rights::Permits;
 use crate::front::workers::Workers;
 use crate::kerberos;
-use crate::realm::access::AccessPolicy;
+use crate::realm::administration::Target;
 use crate::realm::founding;
 use crate::realm::glob::Glob;
 use crate::realm::keys::{self, Former, FreshKeys};
@@ -40,6 +41,7 @@ pub(super) struct Executor<'a> {
     pub(super) settings: Arc<RealmSettings>,
     pub(super) workers: &'a Workers,
     pub(super) author: Author,
+    pub(super) permits: Permits,
     pub(super) random: &'a mut dyn Random,
 }
 
@@ -79,6 +81,9 @@ impl Executor<'_> {
         request: Request,
         send: &mut dyn FnMut(&Response) -> io::Result<()>,
     ) -> io::Result<Result<(), Refused>> {
+        if let Err(refused) = self.admit() {
+            return send(&refused.clone().into()).map(|()| Err(refused));
+        }
         let done = match request {
             Request::List { glob, role } => {
                 self.list(glob.as_deref(), role.as_ref(), send)?;
@@ -109,7 +114,13 @@ impl Executor<'_> {
                 from,
                 at,
             } => self.explain(&name, service.as_deref(), from, at),
-            Request::Set { name, settings, roles } => self.set(&name, &settings, &roles),
+            Request::ExplainAct { name, act, on } => self.explain_act(&name, act, on.as_deref()),
+            Request::Set {
+                name,
+                settings,
+                roles,
+                revision,
+            } => self.set(&name, &settings, &roles, revision),
             Request::Password {
                 name,
                 password,
@@ -124,7 +135,8 @@ impl Executor<'_> {
             Request::Remove { name } => self.remove(&name),
             Request::Keytab { names, rotate } => self.keytab(&names, rotate),
             Request::Import { principals } => self.import(&principals),
-            Request::AddRole { name } => self.add_role(name),
+            Request::AddRole { name, rights } => self.add_role(name, &rights),
+            Request::SetRole { name, rights } => self.set_role(name, &rights),
             Request::RemoveRole { name } => self.remove_role(name),
             Request::AddRule { name, parts } => self.add_rule(&name, &parts),
             Request::SetRule { name, parts, revision } => self.set_rule(&name, &parts, revision),
@@ -178,10 +190,11 @@ impl Executor<'_> {
                     })
                 })
         };
-        let sorted = self.store.view().sorted();
+        let view = self.store.view();
+        let sorted = view.sorted();
         let mut batch = Vec::new();
         let mut weight = 0;
-        for record in sorted.filter(wanted) {
+        for record in sorted.filter(wanted).filter(|record| self.sees(&view, record)) {
             batch.push(info(&record, realm));
             weight += OWN_WEIGHT + record.keys.len() + record.aliases.len() + record.roles.len();
             if batch.len() == MAX_BATCH || weight >= BATCH_WEIGHT {
@@ -216,12 +229,10 @@ impl Executor<'_> {
         let client = self.find(&view, name)?;
         let service = match service {
             Some(service) => self.find(&view, service)?,
-            None => self.find(&view, &Name::krbtgt(&self.settings.name).to_string())?,
+            // What is asked for is what becomes of the client, whoever may look at the ticket-granting service.
+            None => self.known(&view, &Name::krbtgt(&self.settings.name))?,
         };
-        let policy = AccessPolicy {
-            settings: &self.settings,
-            database: view.access().declared(),
-        };
+        let policy = self.policy(&view);
         let explained = kerberos::explain(policy, &client, &service, from, at);
         let about = About {
             client: self.full(&client.name),
@@ -234,11 +245,20 @@ impl Executor<'_> {
         Ok(Response::Explained(Box::new(explanation(about, explained))))
     }
 
-    fn set(&mut self, name: &str, settings: &Settings, roles: &RoleChanges) -> Result<Response, Refused> {
+    fn set(
+        &mut self,
+        name: &str,
+        settings: &Settings,
+        roles: &RoleChanges,
+        revision: Option<u64>,
+    ) -> Result<Response, Refused> {
         if *settings == Settings::default() && roles.is_empty() {
             return Err(Refused::invalid("nothing to set"));
         }
         self.change(name, |this, view, record| {
+            if revision.is_some_and(|revision| revision != record.revision) {
+                return Err(this.outdated(record, revision, settings, roles));
+            }
             this.change_roles(view, record, roles)?;
             apply(settings, record, this.author.when);
             Ok(())
@@ -438,6 +458,11 @@ impl Executor<'_> {
         }
         apply(&new.settings, &mut record, now);
         record.roles = self.declared_roles(view, &new.roles)?;
+        let added = Target::Edit {
+            before: None,
+            after: &record,
+        };
+        self.may(view, added)?;
         Ok(record)
     }
 
@@ -538,6 +563,11 @@ impl Executor<'_> {
             let found = self.find(&view, name)?;
             let mut record = PrincipalRecord::clone(&found);
             edit(self, &view, &mut record)?;
+            let edited = Target::Edit {
+                before: Some(&found),
+                after: &record,
+            };
+            self.may(&view, edited)?;
             let id = record.id;
             let change = self.put(&found, record);
             match self.store.commit(&self.author, vec![change]) {
@@ -572,14 +602,20 @@ impl Executor<'_> {
         }
     }
 
-    fn find(&self, view: &View, name: &str) -> Result<Arc<PrincipalRecord>, Refused> {
+    /// The principal of a name that was typed, if what is asked for may be done to it.
+    pub(super) fn find(&self, view: &View, name: &str) -> Result<Arc<PrincipalRecord>, Refused> {
         let name = self.name(name)?;
-        view.find(&name).map(Arc::clone).ok_or_else(|| {
+        self.may_by_name(view, &name, view.find(&name))?;
+        self.known(view, &name)
+    }
+
+    fn known(&self, view: &View, name: &Name) -> Result<Arc<PrincipalRecord>, Refused> {
+        view.find(name).map(Arc::clone).ok_or_else(|| {
             Refused::new(
                 Reason::NotFound,
                 format!(
                     "there is no principal {}; `principal list` shows those that there are",
-                    self.full(&name)
+                    self.full(name)
                 ),
             )
         })
@@ -598,20 +634,23 @@ impl Executor<'_> {
         Ok(principal.name)
     }
 
-    /// Refuses a name that somebody has.
+    /// Refuses a name that somebody has, and one that the administrator may give to nobody.
     pub(super) fn is_free(&self, view: &View, name: &Name) -> Result<(), Refused> {
+        self.may(view, Target::Name(name))?;
         match view.find(name) {
             None => Ok(()),
-            Some(holder) => Err(self.taken(name, &holder.name)),
+            Some(holder) => Err(self.taken(view, name, &holder.name)),
         }
     }
 
-    fn taken(&self, name: &Name, holder: &Name) -> Refused {
+    fn taken(&self, view: &View, name: &Name, holder: &Name) -> Refused {
         let full = self.full(name);
         let message = if name == holder {
             format!("{full} exists already")
-        } else {
+        } else if view.find(holder).is_some_and(|holder| self.sees(view, holder)) {
             format!("{full} is already an alias of {}", self.full(holder))
+        } else {
+            format!("{full} is an alias already")
         };
         Refused::new(Reason::Taken, message)
     }
@@ -632,7 +671,7 @@ impl Executor<'_> {
     pub(super) fn refusal(&self, error: &StoreError) -> Refused {
         match error {
             StoreError::Conflict { .. } => Refused::new(Reason::Conflict, error.to_string()),
-            StoreError::NameTaken { name, holder } => self.taken(name, holder),
+            StoreError::NameTaken { name, holder } => self.taken(&self.store.view(), name, holder),
             StoreError::NotFound => Refused::new(Reason::NotFound, error.to_string()),
             StoreError::AccessConflict { .. } => Refused::new(Reason::Conflict, error.to_string()),
             StoreError::RoleInUse { .. } | StoreError::PolicyInUse { .. } => {

@@ -7,10 +7,14 @@ mod apply;
 #[cfg(test)]
 mod apply_tests;
 mod attributes;
+mod conflict;
 mod declared;
 mod execute;
 mod explain;
 mod import;
+mod rights;
+#[cfg(test)]
+mod rights_tests;
 mod socket;
 #[cfg(test)]
 mod tests;

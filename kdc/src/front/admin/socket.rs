@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::execute::{Executor, Refused};
+use super::rights::{Permits, Rights};
 use crate::clock;
 use crate::front::workers::Workers;
 use crate::kerberos::Kdc;
@@ -210,24 +211,29 @@ impl AdminFront {
         let what = describe(&request);
         let who = format!("uid {uid}");
         let mut send = |response: &Response| write_frame(stream, response).map_err(io::Error::other);
-        let done = if request == Request::Reload {
-            let (response, done) = self.reload();
-            send(&response)?;
-            done
-        } else if request == Request::RotateMasterKey {
-            self.rotate_master_key(&mut send)?
-        } else {
-            let mut executor = Executor {
-                store: &*self.store,
-                settings: Arc::clone(self.kdc.load().settings()),
-                workers: &self.workers,
-                author: Author {
-                    who: who.clone(),
-                    when: clock::now().time,
-                },
-                random: &mut ThreadRandom,
-            };
-            executor.run(request, &mut send)?
+        let mut executor = Executor {
+            store: &*self.store,
+            settings: Arc::clone(self.kdc.load().settings()),
+            workers: &self.workers,
+            author: Author {
+                who: who.clone(),
+                when: clock::now().time,
+            },
+            permits: Permits::new(Rights::Everything, &request),
+            random: &mut ThreadRandom,
+        };
+        let done = match (request, executor.admit()) {
+            (_, Err(refused)) => {
+                send(&refused.clone().into())?;
+                Err(refused)
+            }
+            (Request::Reload, Ok(())) => {
+                let (response, done) = self.reload();
+                send(&response)?;
+                done
+            }
+            (Request::RotateMasterKey, Ok(())) => self.rotate_master_key(&mut send)?,
+            (request, Ok(())) => executor.run(request, &mut send)?,
         };
         match done {
             Ok(()) => self.log.info(format_args!("admin by={who:?} {what} result=done")),
@@ -279,6 +285,10 @@ fn describe(request: &Request) -> String {
             service: Some(service),
             ..
         } => return format!("request=explain principal={name:?} service={service:?}"),
+        Request::ExplainAct { name, act, on } => {
+            let on = on.as_ref().map(|on| format!(" on={on:?}")).unwrap_or_default();
+            return format!("request=explain principal={name:?} act={act}{on}");
+        }
         Request::Set { name, .. } => ("set", Some(name)),
         Request::Password { name, .. } => ("password", Some(name)),
         Request::Rotate { name, .. } => ("rotate", Some(name)),
@@ -290,7 +300,8 @@ fn describe(request: &Request) -> String {
         Request::Remove { name } => ("remove", Some(name)),
         Request::Keytab { names, .. } => return format!("request=keytab principals={:?}", names.join(",")),
         Request::Import { principals } => return format!("request=import count={}", principals.len()),
-        Request::AddRole { name } => return format!("request=add-role role={name}"),
+        Request::AddRole { name, .. } => return format!("request=add-role role={name}"),
+        Request::SetRole { name, .. } => return format!("request=set-role role={name}"),
         Request::RemoveRole { name } => return format!("request=remove-role role={name}"),
         Request::ListRoles => ("list-roles", None),
         Request::AddRule { name, .. } => return format!("request=add-rule rule={name:?}"),
@@ -437,6 +448,64 @@ mod tests {
             assert_eq!(read_frame::<Response>(&mut client).unwrap(), Some(Response::Done));
             write_frame(&mut client, &Request::Reload).unwrap();
             assert_eq!(refusal(&mut client), (Reason::Invalid, "no file".into()));
+        }
+    }
+
+    /// Names of every character that patterns, shells and logs trip over.
+    #[test]
+    fn whatever_a_name_has_in_it_a_line_of_the_log_is_one_line_and_says_the_name() {
+        let long = "x".repeat(255);
+        for name in [
+            "a*b",
+            "[a-z]",
+            "a\\/b",
+            "a\\@b",
+            "a b",
+            "'a'",
+            "\"a\"",
+            "a\nadmin by=\"root\"",
+            "a=b",
+            "$(a)",
+            "a\tb",
+            "a\u{7f}",
+            "a\u{1b}[2J",
+            "a\r",
+            "\u{85}\u{2028}",
+            "😀",
+            &long,
+        ] {
+            for (request, before, after) in [
+                (Request::Show { name: name.into() }, "request=show principal=", ""),
+                (
+                    Request::ExplainAct {
+                        name: "desk".into(),
+                        act: admin::Act::Show,
+                        on: Some(name.into()),
+                    },
+                    "request=explain principal=\"desk\" act=show on=",
+                    "",
+                ),
+                (
+                    Request::Rename {
+                        name: "a".into(),
+                        to: name.into(),
+                    },
+                    "request=rename principal=\"a\" to=",
+                    "",
+                ),
+            ] {
+                let line = describe(&request);
+                assert!(!line.contains(|c: char| c.is_control() || c == '\u{2028}'), "{line:?}");
+                let quoted = line
+                    .strip_prefix(before)
+                    .and_then(|rest| rest.strip_suffix(after))
+                    .unwrap();
+                let inside = quoted
+                    .strip_prefix('"')
+                    .and_then(|rest| rest.strip_suffix('"'))
+                    .unwrap();
+                assert!(!inside.replace("\\\\", "").replace("\\\"", "").contains('"'), "{line}");
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use tessera_common::name::{Name, Realm};
 use tessera_common::time::KerberosTime;
 
 use super::execute::Executor;
+use super::rights::{Permits, Rights};
 use crate::front::workers::{Bounds, Workers, WorkersGuard};
 use crate::realm::founding::found;
 use crate::realm::settings::RealmSettings;
@@ -22,6 +23,8 @@ const NOW: KerberosTime = KerberosTime(1_800_000_000);
 pub(super) struct Desk<S> {
     pub(super) store: S,
     pub(super) settings: RealmSettings,
+    /// Whose rights count.
+    pub(super) rights: Rights,
     workers: WorkersGuard,
     random: Counter,
 }
@@ -41,6 +44,7 @@ impl<S: Store> Desk<S> {
         Self {
             store,
             settings: settings(),
+            rights: Rights::Everything,
             workers,
             random,
         }
@@ -53,6 +57,7 @@ impl<S: Store> Desk<S> {
             settings: self.settings.clone().into(),
             workers: &workers,
             author: author("uid 1000"),
+            permits: Permits::new(self.rights, &request),
             random: &mut self.random,
         };
         let mut responses = Vec::new();
@@ -160,7 +165,12 @@ fn rotate(name: &str, keep: bool) -> Request {
 fn set(name: &str, settings: Settings) -> Request {
     let name = name.into();
     let roles = RoleChanges::default();
-    Request::Set { name, settings, roles }
+    Request::Set {
+        name,
+        settings,
+        roles,
+        revision: None,
+    }
 }
 
 fn kvnos(info: &PrincipalInfo) -> Vec<u32> {
