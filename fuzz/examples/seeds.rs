@@ -5,7 +5,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use serde::Serialize;
-use tessera_common::admin::{Act, Hello, ImportRecord, Request, Response, RightChanges, RuleChanges, write_frame};
+use tessera_common::admin::{Act, Hello, ImportRecord, Request, Response, RightChanges, Rotation, RuleChanges, write_frame};
 use tessera_common::ap::krb_cred::{CredHeader, Protection};
 use tessera_common::ap::{Header, krb_cred, krb_priv, krb_safe};
 use tessera_common::ccache::{CredentialCache, Entry, KdcOffset};
@@ -494,7 +494,7 @@ fn administration() -> io::Result<()> {
         },
         Request::Rotate {
             name: "host/www".to_owned(),
-            keep: true,
+            how: Rotation::Stage,
             enctypes: None,
         },
         Request::Keytab {

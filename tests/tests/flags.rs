@@ -98,7 +98,12 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "principal rotate",
-        &[("--keep", "a_service_keeps_old_keys_when_told_to")],
+        &[
+            ("--keep", "a_service_keeps_old_keys_when_told_to"),
+            ("--stage", "staged_keys_are_in_keytabs_before_a_ticket_needs_them"),
+            ("--activate", "staged_keys_are_in_keytabs_before_a_ticket_needs_them"),
+            ("--purge", "after_a_purge_no_ticket_under_a_former_key_is_good"),
+        ],
     ),
     ("principal lock", &[]),
     ("principal unlock", &[]),
@@ -460,6 +465,10 @@ const KEYS: &[(&str, &str)] = &[
         "snapshots_are_made_in_time_and_kept_as_many_as_told_to_go_back_to",
     ),
     ("keys.enctypes", "the_realm_makes_the_enctypes_that_realm_toml_names"),
+    (
+        "keys.krbtgt-every",
+        "the_realms_key_is_changed_on_schedule_as_a_reload_says_and_former_ones_go_by_themselves",
+    ),
 ];
 
 /// What our clients read in krb5.conf, and the test of it. MIT's own tools are the measure there.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use tessera_common::admin::{Act, Deadline, Limit, RightChanges, RoleChanges, RuleChanges, Settings, YesNo};
+use tessera_common::admin::{Act, Deadline, Limit, RightChanges, RoleChanges, Rotation, RuleChanges, Settings, YesNo};
 use tessera_common::crypto::EncType;
 use tessera_common::role::RoleName;
 
@@ -135,13 +135,12 @@ pub(super) enum Command {
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// Give a principal new random keys
+    /// Give a principal new random keys, at once or in steps
     Rotate {
         /// Its name, or an alias
         name: String,
-        /// Let tickets under the keys up to now stay good
-        #[arg(long)]
-        keep: bool,
+        #[command(flatten)]
+        how: RotationArgs,
     },
     /// Give a principal no more tickets, nor anybody tickets to it
     Lock {
@@ -175,7 +174,7 @@ pub(super) enum Command {
         /// Its name, or an alias
         name: String,
     },
-    /// Write principals' current keys into a keytab
+    /// Write principals' current and staged keys into a keytab
     Keytab {
         /// Their names or aliases; the keytab has the keys under these
         #[arg(required = true, value_name = "NAME")]
@@ -287,6 +286,36 @@ pub(super) enum RuleCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+#[allow(clippy::struct_excessive_bools, reason = "flags, of which there is one at most")]
+pub(super) struct RotationArgs {
+    /// Let tickets under the keys up to now stay good
+    #[arg(long)]
+    keep: bool,
+    /// Make keys that 'keytab' delivers and no ticket is sealed with yet
+    #[arg(long)]
+    stage: bool,
+    /// Seal tickets with the staged keys; those up to now stay good as long as a ticket may need them
+    #[arg(long)]
+    activate: bool,
+    /// Make no keys, and let none but the current and the staged ones be good
+    #[arg(long)]
+    purge: bool,
+}
+
+impl From<&RotationArgs> for Rotation {
+    fn from(args: &RotationArgs) -> Self {
+        match *args {
+            RotationArgs { keep: true, .. } => Self::Keep,
+            RotationArgs { stage: true, .. } => Self::Stage,
+            RotationArgs { activate: true, .. } => Self::Activate,
+            RotationArgs { purge: true, .. } => Self::Purge,
+            _ => Self::Replace,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -644,6 +673,10 @@ mod tests {
             ("set a --max-life 10", ErrorKind::ValueValidation),
             ("keytab --output x", ErrorKind::MissingRequiredArgument),
             ("keytab a", ErrorKind::MissingRequiredArgument),
+            ("rotate a --stage --activate", ErrorKind::ArgumentConflict),
+            ("rotate a --activate --purge", ErrorKind::ArgumentConflict),
+            ("rotate a --purge --keep", ErrorKind::ArgumentConflict),
+            ("rotate a --keep --stage", ErrorKind::ArgumentConflict),
             ("rename a", ErrorKind::MissingRequiredArgument),
             ("explain", ErrorKind::MissingRequiredArgument),
             ("add a --role Staff", ErrorKind::ValueValidation),

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde::Serialize;
 use tessera_common::admin::{
-    ApplyMode, NewKeys, NewPrincipal, PrincipalInfo, Request, Response, Rest, RoleChanges, Settings, YesNo,
+    ApplyMode, KeyInfo, KeyUse, NewKeys, NewPrincipal, PrincipalInfo, Request, Response, Rest, RoleChanges, Rotation,
+    Settings, Time, YesNo,
 };
 use tessera_common::role::RoleName;
 
@@ -129,14 +130,7 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
                 })?;
                 self.say(format_args!("new password of {changed}"))?;
             }
-            Command::Rotate { name, keep } => {
-                let changed = self.change(&name, |name| Request::Rotate {
-                    name,
-                    keep,
-                    enctypes: None,
-                })?;
-                self.say(format_args!("new keys of {changed}"))?;
-            }
+            Command::Rotate { name, how } => self.rotate(name, Rotation::from(&how))?,
             Command::Lock { name } => {
                 let changed = self.change(&name, |name| Request::Lock { name })?;
                 self.say(format_args!("locked {}", changed.name))?;
@@ -203,7 +197,7 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
         let Response::Principal(info) = self.daemon.ask(&Request::Show { name })? else {
             return Err(AdminError::Unexpected);
         };
-        let text = show(&info, self.look);
+        let text = show(&info, self.look, system::now().time);
         self.print(&info, text, json)
     }
 
@@ -244,6 +238,19 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
         }
     }
 
+    fn rotate(&mut self, name: String, how: Rotation) -> Result<(), AdminError> {
+        let request = Request::Rotate {
+            name,
+            how,
+            enctypes: None,
+        };
+        match self.daemon.ask(&request)? {
+            Response::Principal(info) => self.say(format_args!("{}", rotated(&info, how))),
+            Response::Purged { principal, gone } => self.say(format_args!("{}", purged(&principal.name, &gone))),
+            _ => Err(AdminError::Unexpected),
+        }
+    }
+
     fn keytab(&mut self, names: Vec<String>, path: &Path, rotate: bool) -> Result<(), AdminError> {
         let mut output = Output::open(path)?;
         let request = Request::Keytab { names, rotate };
@@ -265,7 +272,10 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
             if let Some(first) = of_one.first() {
                 let (count, principal, kvno) = (of_one.len(), &first.principal, first.key.kvno);
                 let noun = if count == 1 { "key" } else { "keys" };
-                self.say(format_args!("{count} {noun} of {principal}, kvno {kvno}, in {path}"))?;
+                let staged = if first.staged { ", staged" } else { "" };
+                self.say(format_args!(
+                    "{count} {noun} of {principal}, kvno {kvno}{staged}, in {path}"
+                ))?;
             }
         }
         if let Some(owner) = lost {
@@ -313,6 +323,43 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
         let said = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
         said.map_err(AdminError::Output)
     }
+}
+
+/// What a step of a principal's keys came to.
+fn rotated(info: &PrincipalInfo, how: Rotation) -> String {
+    let kvno_of = |used| info.keys.iter().find(|key| key.used == used).map(|key| key.kvno);
+    let changed = Changed {
+        name: info.name.clone(),
+        kvno: match how {
+            Rotation::Stage => kvno_of(KeyUse::Staged),
+            _ => info.kvno,
+        },
+    };
+    match how {
+        Rotation::Stage => format!("staged keys of {changed}"),
+        Rotation::Activate => {
+            let ends = info.keys.iter().filter(|key| key.used == KeyUse::Former);
+            let last: Option<Time> = ends.filter_map(|key| key.retired).max();
+            let former = last.map(|end| format!("; the former are good until {end}"));
+            format!(
+                "the staged keys of {changed}, are in force{}",
+                former.unwrap_or_default()
+            )
+        }
+        _ => format!("new keys of {changed}"),
+    }
+}
+
+fn purged(name: &str, gone: &[KeyInfo]) -> String {
+    if gone.is_empty() {
+        return format!("{name} has no former keys");
+    }
+    let versions = gone.chunk_by(|a, b| a.kvno == b.kvno);
+    let versions: Vec<_> = versions
+        .filter_map(<[_]>::first)
+        .map(|key| format!("kvno {}", key.kvno))
+        .collect();
+    format!("the former keys of {name} are gone: {}", versions.join(", "))
 }
 
 fn listed(part: Response) -> Option<Vec<PrincipalInfo>> {

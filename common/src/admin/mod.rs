@@ -16,6 +16,7 @@ mod policy;
 mod principal;
 mod settings;
 
+use core::fmt;
 use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -31,11 +32,11 @@ pub use explanation::{ActExplanation, Considered, ConsideredRight, Entitlement, 
 pub use frame::{FrameError, MAX_FRAME, read_frame, write_frame};
 pub use octets::{HexOctets, Password};
 pub use policy::PolicyBody;
-pub use principal::{ImportRecord, ImportRecordError, KeyInfo, PrincipalInfo, Span, Time};
+pub use principal::{ImportRecord, ImportRecordError, KeyInfo, KeyUse, PrincipalInfo, Span, Time};
 pub use settings::{Deadline, DeadlineError, Limit, LimitError, Settings, Switch, YesNo, YesNoError};
 
 /// The version of this protocol. Both ends have to speak the same.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// The socket's name in the state directory.
 pub const SOCKET: &str = "admin.sock";
@@ -128,13 +129,14 @@ pub enum Request {
         /// What to make keys for; absent, what the realm makes keys for.
         enctypes: Option<Vec<String>>,
     },
-    /// A new random key.
+    /// New random keys, or a step on the way to them.
     Rotate {
         /// The principal.
         name: String,
-        /// Whether the keys up to now stay valid.
-        keep: bool,
-        /// What to make keys for; absent, what the realm makes keys for.
+        /// Which step.
+        how: Rotation,
+        /// What to make keys for; absent, what the realm makes keys for. Meaningless where none are made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         enctypes: Option<Vec<String>>,
     },
     /// No more tickets for it or to it.
@@ -173,7 +175,7 @@ pub enum Request {
         /// The principal.
         name: String,
     },
-    /// The current keys, for a keytab.
+    /// The current keys and those that are staged, for a keytab. Never a former one.
     Keytab {
         /// The principals.
         names: Vec<String>,
@@ -273,6 +275,36 @@ pub enum ApplyMode {
     DryRun,
 }
 
+/// A step in the life of a principal's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Rotation {
+    /// New ones at once; the former are gone, but for a ticket-granting service's, which stay good as long as a ticket under
+    /// them can live.
+    Replace,
+    /// New ones at once; the former stay good.
+    Keep,
+    /// New ones of the next version, for keytabs; no ticket is sealed with them yet.
+    Stage,
+    /// The staged ones are in force; the former stay good as long as a ticket under them can live.
+    Activate,
+    /// The former ones are gone.
+    Purge,
+}
+
+impl fmt::Display for Rotation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Replace => "replace",
+            Self::Keep => "keep",
+            Self::Stage => "stage",
+            Self::Activate => "activate",
+            Self::Purge => "purge",
+        })
+    }
+}
+
 /// A principal to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -346,6 +378,13 @@ pub enum Response {
     Exported(Box<Declaration>),
     /// Keys for a keytab.
     Keys(Vec<KeytabKey>),
+    /// It is done, and durable: former keys are gone.
+    Purged {
+        /// The principal, as it is now.
+        principal: Box<PrincipalInfo>,
+        /// Which keys went, the newest first; none, when it had no former ones.
+        gone: Vec<KeyInfo>,
+    },
     /// What became of an import. What is not refused is durable.
     Imported {
         /// How many were added.
@@ -397,6 +436,9 @@ pub struct KeytabKey {
     pub principal: String,
     /// The key.
     pub key: GivenKey,
+    /// Whether no ticket is sealed with it yet.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub staged: bool,
 }
 
 /// Whose fault it is that something was not done.
@@ -449,6 +491,14 @@ mod tests {
         for (request, text) in [
             (Request::Reload, r#""reload""#),
             (
+                Request::Rotate {
+                    name: "host/a".into(),
+                    how: Rotation::Stage,
+                    enctypes: None,
+                },
+                r#"{"rotate":{"name":"host/a","how":"stage"}}"#,
+            ),
+            (
                 Request::Set {
                     name: "alice".into(),
                     settings: Settings::default(),
@@ -492,6 +542,8 @@ mod tests {
             r#"{"show":{"name":"a","all":true}}"#,
             r#"{"add":{"name":"a","keys":"random","colour":1}}"#,
             r#"{"set":{"name":"a","settings":{"colour":1}}}"#,
+            r#"{"rotate":{"name":"a","how":"twice"}}"#,
+            r#"{"rotate":{"name":"a","keep":true}}"#,
             r#"{"add":{"name":"a","keys":{"given":[{"enctype":"aes256-cts","kvno":1,"key":"0g"}]}}}"#,
             r#"{"set":{"name":"a","settings":{"expires":"tomorrow"}}}"#,
         ] {

@@ -35,11 +35,11 @@ pub struct PrincipalInfo {
     pub max_life: Option<Span>,
     /// The longest renewable life; `null`: the realm's.
     pub max_renew: Option<Span>,
-    /// The version of its newest keys.
+    /// The version of its current keys.
     pub kvno: Option<u32>,
-    /// Every key, the newest first.
+    /// Every key, the newest first; those that are staged come before the current ones.
     pub keys: Vec<KeyInfo>,
-    /// When its newest keys were made.
+    /// When its current keys came into force.
     pub keys_changed: Option<Time>,
     /// When it was made.
     pub created: Time,
@@ -61,6 +61,34 @@ pub struct KeyInfo {
     pub salt: Option<String>,
     /// Until when an older version is good.
     pub retired: Option<Time>,
+    /// When it was made; `null`: not known.
+    pub made: Option<Time>,
+    /// What the realm does with it.
+    #[serde(rename = "use")]
+    pub used: KeyUse,
+}
+
+/// What the realm does with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum KeyUse {
+    /// Tickets are sealed with it.
+    Current,
+    /// Keytabs have it before any ticket is sealed with it.
+    Staged,
+    /// Tickets were sealed with it.
+    Former,
+}
+
+impl fmt::Display for KeyUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Current => "current",
+            Self::Staged => "staged",
+            Self::Former => "former",
+        })
+    }
 }
 
 /// A time that is written in RFC 3339.
@@ -333,6 +361,8 @@ mod tests {
                 enctype: "aes256-cts".into(),
                 salt: None,
                 retired: None,
+                made: Some(Time(KerberosTime(0))),
+                used: KeyUse::Current,
             }],
             keys_changed: None,
             created: Time(KerberosTime(0)),

@@ -20,6 +20,7 @@ use tessera_common::name::Realm;
 
 use crate::clock;
 use crate::realm::access::DefaultAccess;
+use crate::realm::keys::{self, MOST_FORMER_VERSIONS};
 use crate::realm::settings::RealmSettings;
 use crate::store::{Location, Options, Report};
 pub use access::AccessConfig;
@@ -52,8 +53,8 @@ pub struct Config {
     pub authentication: AuthenticationConfig,
     /// `[store]`.
     pub store: StoreConfig,
-    /// `[keys] enctypes`: what new keys are made for, best first; at least one, none twice.
-    pub enctypes: Vec<EncType>,
+    /// `[keys]`.
+    pub keys: KeysConfig,
     /// `[roles]` and `[rules]`.
     pub access: AccessConfig,
     /// What an operator should know although the file is in force.
@@ -111,6 +112,16 @@ pub struct StoreConfig {
     pub keep_snapshots: usize,
     /// `snapshot-every`; zero, the default: only when there is enough in the journal.
     pub snapshot_every: Duration,
+}
+
+/// `[keys]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysConfig {
+    /// `enctypes`: what new keys are made for, best first; at least one, none twice.
+    pub enctypes: Vec<EncType>,
+    /// `krbtgt-every`: up to ten years, and long enough that the keys of [`MOST_FORMER_VERSIONS`] versions outlive the tickets
+    /// under them; absent where it is zero, the default: not by itself.
+    pub krbtgt_every: Option<Duration>,
 }
 
 /// Why there is no configuration.
@@ -181,7 +192,8 @@ impl Config {
             lifetime: self.tickets.lifetime,
             renewable_lifetime: self.tickets.renewable_lifetime,
             clock_skew: self.tickets.clock_skew,
-            enctypes: self.enctypes.clone(),
+            enctypes: self.keys.enctypes.clone(),
+            krbtgt_every: self.keys.krbtgt_every,
             hide_unknown_principals: self.realm.hide_unknown_principals,
             require_fast: self.authentication.require_fast,
             unarmored_encrypted_timestamp: self.authentication.unarmored_encrypted_timestamp,
@@ -239,7 +251,7 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
     let tickets = read_tickets(root.table("tickets"));
     let authentication = read_authentication(root.table("authentication"));
     let store = read_store(root.table("store"));
-    let enctypes = read_keys(root.table("keys"));
+    let keys = read_keys(root.table("keys"), &tickets);
     let access = AccessConfig::read(root.table("roles"), root.table("rules"));
     root.finish();
     Some(Config {
@@ -249,7 +261,7 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
         tickets,
         authentication,
         store,
-        enctypes,
+        keys,
         access,
         warnings: Vec::new(),
     })
@@ -386,7 +398,7 @@ fn read_store(mut table: Table<'_, '_>) -> StoreConfig {
     }
 }
 
-fn read_keys(mut table: Table<'_, '_>) -> Vec<EncType> {
+fn read_keys(mut table: Table<'_, '_>, tickets: &TicketConfig) -> KeysConfig {
     let known = EncType::ALL.map(EncType::name).join(", ");
     let list = table.list("enctypes", &format!("one of {known}"), |text| {
         EncType::from_name(text).ok_or_else(|| Fault::new(format!("{text:?} is no enctype of this realm")))
@@ -413,8 +425,35 @@ fn read_keys(mut table: Table<'_, '_>) -> Vec<EncType> {
     } else {
         enctypes.extend(EncType::ALL);
     }
+    let every = table.value("krbtgt-every", "a time such as \"30d\", or \"0s\"", |v| {
+        let (text, span) = reader::span(v)?;
+        if span > LONGEST_LIFE {
+            let most = duration::format(LONGEST_LIFE);
+            return Err(Fault::new(format!("{text} is more than {most}")));
+        }
+        Ok(span)
+    });
+    let shortest = keys::shortest_rollover(tickets.lifetime, tickets.clock_skew);
+    if let Some(Placed { value, at }) = &every
+        && !value.is_zero()
+        && *value < shortest
+    {
+        table.wrong(
+            "krbtgt-every",
+            at.clone(),
+            format!(
+                "{} is too often: each former key stays good for tickets.lifetime and the clock-skew, and at most \
+                 {MOST_FORMER_VERSIONS} are kept beside each other; expected at least {}",
+                duration::format(*value),
+                duration::format(shortest)
+            ),
+        );
+    }
     table.finish();
-    enctypes
+    KeysConfig {
+        enctypes,
+        krbtgt_every: every.map(|every| every.value).filter(|every| !every.is_zero()),
+    }
 }
 
 #[cfg(test)]
@@ -451,7 +490,7 @@ mod tests {
              [tickets]\nlifetime = \"1d12h\"\nrenewable-lifetime = \"0s\"\nclock-skew = \"90s\"\n\
              [authentication]\nrequire-fast = true\nunarmored-encrypted-timestamp = false\n\
              [store]\nkeep-snapshots = 14\nsnapshot-every = \"1d\"\n\
-             [keys]\nenctypes = [\"aes128-sha2\", \"aes256-cts\"]\n",
+             [keys]\nenctypes = [\"aes128-sha2\", \"aes256-cts\"]\nkrbtgt-every = \"30d\"\n",
         )
         .unwrap();
         assert_eq!(
@@ -470,9 +509,11 @@ mod tests {
         assert_eq!(config.tickets.clock_skew, Duration::from_secs(90));
         assert!(config.authentication.require_fast && !config.authentication.unarmored_encrypted_timestamp);
         assert_eq!(
-            config.enctypes,
+            config.keys.enctypes,
             [EncType::Aes128CtsHmacSha256_128, EncType::Aes256CtsHmacSha1_96]
         );
+        let every = config.settings().krbtgt_every;
+        assert_eq!(every, Some(Duration::from_secs(30 * 86_400)));
     }
 
     #[test]
@@ -559,6 +600,18 @@ mod tests {
             (
                 "[keys]\nenctypes = [\"aes256-cts\", \"aes256-sha1\"]\n",
                 "5:27: keys.enctypes: aes256-cts-hmac-sha1-96 is there twice",
+            ),
+            (
+                "[keys]\nkrbtgt-every = 30\n",
+                "5:16: keys.krbtgt-every: the number 30 is not right here; expected a time such as \"30d\", or \"0s\"",
+            ),
+            (
+                "[keys]\nkrbtgt-every = \"4000d\"\n",
+                "5:16: keys.krbtgt-every: 4000d is more than 3660d; expected a time such as \"30d\", or \"0s\"",
+            ),
+            (
+                "[keys]\nkrbtgt-every = \"25m12s\"\n",
+                "5:16: keys.krbtgt-every: 25m12s is too often: each former key stays good for tickets.lifetime and the clock-skew, and at most 24 are kept beside each other; expected at least 25m13s",
             ),
         ] {
             let problems = parse(&format!("{head}{tail}")).unwrap_err();

@@ -346,7 +346,7 @@ fn authenticate<'a>(
             event.factor = Some(factors.name());
             let concluded = admitted.conclude(Verdict::Proved(factors));
             let client = concluded.map_err(|denied| Refusal::from(denied).remembered())?;
-            // Of several keys of one enctype, the client has the one that it proved.
+            // Of several keys of one enctype, staged ones among them, the client has the one that it proved.
             let reply_key = if key.etype == reply_key.etype { key } else { reply_key };
             Ok(Proved {
                 client,

@@ -100,7 +100,7 @@ pub struct PrincipalRecord {
     pub changed: KerberosTime,
     /// Who changed the record last, as shown to administrators.
     pub changed_by: String,
-    /// When its keys were made.
+    /// When its current keys came into force.
     pub keys_changed: Option<KerberosTime>,
 }
 
@@ -150,6 +150,12 @@ impl PrincipalRecord {
     pub fn current_keys(&self) -> impl Iterator<Item = &StoredKey> {
         let newest = self.kvno();
         self.keys.iter().filter(move |key| Some(key.kvno) == newest)
+    }
+
+    /// The keys by which it may prove who it is: the current ones, and those that are staged. A program takes the newest in its
+    /// keytab, whether tickets are sealed with that yet or not.
+    pub fn proof_keys(&self) -> impl Iterator<Item = &StoredKey> {
+        self.current_keys().chain(&self.staged)
     }
 
     /// Whether its keys may have been made from a password, which can be guessed. Random keys, which the realm itself made,

@@ -21,6 +21,8 @@ pub struct RealmSettings {
     pub clock_skew: Duration,
     /// The enctypes of new keys, best first. Never empty.
     pub enctypes: Vec<EncType>,
+    /// How old the realm's ticket-granting key gets until another one is made; absent, as old as administrators let it.
+    pub krbtgt_every: Option<Duration>,
     /// Whether a name that nobody has is to look like one that somebody has.
     pub hide_unknown_principals: bool,
     /// Whether every login has to come through FAST armor.
@@ -47,6 +49,7 @@ impl RealmSettings {
             renewable_lifetime: Duration::from_secs(7 * 86_400),
             clock_skew: Duration::from_secs(300),
             enctypes: EncType::ALL.to_vec(),
+            krbtgt_every: None,
             hide_unknown_principals: false,
             require_fast: false,
             unarmored_encrypted_timestamp: true,

@@ -3,6 +3,7 @@
 mod greeting;
 mod reload;
 mod stoppable;
+mod upkeep;
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -36,6 +37,7 @@ use crate::realm::founding;
 use crate::realm::settings::RealmSettings;
 use crate::store::{Author, Durable, MASTER_KEY_FILE, Notice, Opened, Store};
 use stoppable::Stoppable;
+use upkeep::Upkeep;
 
 /// How long connections may take to end when the daemon stops.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -131,10 +133,12 @@ impl Daemon {
         ));
         let passwords = Listening::start(self.password, 1, &front, log).map_err(failed)?;
 
+        let upkeep = Upkeep::start(Arc::clone(&self.kdc), Arc::clone(&shared), log.clone()).map_err(failed)?;
         let reload = reload::reloader(
             self.config.clone(),
             Arc::clone(&self.kdc),
             Arc::clone(&shared),
+            Box::new(upkeep.waker()),
             log.clone(),
         );
         let administration = Arc::new(AdminFront {
@@ -171,6 +175,7 @@ impl Daemon {
         let connections = [tickets, passwords].map(Listening::stop);
         // What is being committed is acknowledged first; nothing more begins.
         store.stop();
+        drop(upkeep);
         drop(connections);
         drop(_entered);
         Runtime::shutdown_timeout(runtime, FAREWELL);

@@ -1,10 +1,10 @@
 //! A principal's record, as administrators write and read it.
 
-use tessera_common::admin::{KeyInfo, PrincipalInfo, Settings, Span, Switch, Time};
+use tessera_common::admin::{KeyInfo, KeyUse, PrincipalInfo, Settings, Span, Switch, Time};
 use tessera_common::name::{Name, Principal, Realm};
 use tessera_common::time::KerberosTime;
 
-use crate::realm::principal::{Attributes, PrincipalRecord};
+use crate::realm::principal::{Attributes, PrincipalRecord, StoredKey};
 
 /// Changes what `settings` names, and nothing else.
 pub(super) fn apply(settings: &Settings, record: &mut PrincipalRecord, now: KerberosTime) {
@@ -81,20 +81,33 @@ pub(super) fn info(record: &PrincipalRecord, realm: &Realm) -> PrincipalInfo {
         max_life: record.max_life.map(Span),
         max_renew: record.max_renew.map(Span),
         kvno: record.kvno(),
-        keys: record
-            .keys
-            .iter()
-            .map(|key| KeyInfo {
-                kvno: key.kvno,
-                enctype: key.etype.name().to_owned(),
-                salt: key.salt.as_ref().map(|salt| String::from_utf8_lossy(salt).into_owned()),
-                retired: key.retired.map(Time),
-            })
-            .collect(),
+        keys: keys(record),
         keys_changed: record.keys_changed.map(Time),
         created: Time(record.created),
         changed: Time(record.changed),
         changed_by: record.changed_by.clone(),
+    }
+}
+
+fn keys(record: &PrincipalRecord) -> Vec<KeyInfo> {
+    let current = record.kvno();
+    let staged = record.staged.iter().map(|key| key_info(key, KeyUse::Staged));
+    let others = record.keys.iter().map(|key| match Some(key.kvno) == current {
+        true => key_info(key, KeyUse::Current),
+        false => key_info(key, KeyUse::Former),
+    });
+    staged.chain(others).collect()
+}
+
+/// A key as it is shown.
+pub(super) fn key_info(key: &StoredKey, used: KeyUse) -> KeyInfo {
+    KeyInfo {
+        kvno: key.kvno,
+        enctype: key.etype.name().to_owned(),
+        salt: key.salt.as_ref().map(|salt| String::from_utf8_lossy(salt).into_owned()),
+        retired: key.retired.map(Time),
+        made: key.made.map(Time),
+        used,
     }
 }
 

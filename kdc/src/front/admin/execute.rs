@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tessera_common::Random;
 use tessera_common::admin::{
     Deadline, GivenKey, HexOctets, KeytabKey, MAX_BATCH, NewKeys, NewPrincipal, Password, Reason, Request, Response,
-    RoleChanges, Settings,
+    RoleChanges, Rotation, Settings,
 };
 use tessera_common::crypto::{EncType, Key};
 use tessera_common::name::{Name, Principal};
@@ -126,7 +126,7 @@ impl Executor<'_> {
                 password,
                 enctypes,
             } => self.password(&name, &password, enctypes.as_deref()),
-            Request::Rotate { name, keep, enctypes } => self.rotate(&name, keep, enctypes.as_deref()),
+            Request::Rotate { name, how, enctypes } => self.rotate(&name, how, enctypes.as_deref()),
             Request::Lock { name } => self.lock(&name, true),
             Request::Unlock { name } => self.lock(&name, false),
             Request::Rename { name, to } => self.rename(&name, &to),
@@ -196,7 +196,7 @@ impl Executor<'_> {
         let mut weight = 0;
         for record in sorted.filter(wanted).filter(|record| self.sees(&view, record)) {
             batch.push(info(&record, realm));
-            weight += OWN_WEIGHT + record.keys.len() + record.aliases.len() + record.roles.len();
+            weight += OWN_WEIGHT + record.keys.len() + record.staged.len() + record.aliases.len() + record.roles.len();
             if batch.len() == MAX_BATCH || weight >= BATCH_WEIGHT {
                 send(&Response::Listed(core::mem::take(&mut batch)))?;
                 weight = 0;
@@ -286,9 +286,18 @@ impl Executor<'_> {
         })
     }
 
-    fn rotate(&mut self, name: &str, keep: bool, enctypes: Option<&[String]>) -> Result<Response, Refused> {
+    fn rotate(&mut self, name: &str, how: Rotation, enctypes: Option<&[String]>) -> Result<Response, Refused> {
+        let keep = match how {
+            Rotation::Replace => false,
+            Rotation::Keep => true,
+            Rotation::Stage => return self.stage(name, enctypes),
+            Rotation::Activate if enctypes.is_none() => return self.activate(name),
+            Rotation::Purge if enctypes.is_none() => return self.purge(name),
+            _ => return Err(Refused::invalid("enctypes are chosen for keys that are made")),
+        };
         let enctypes = self.enctypes(enctypes)?;
         self.change(name, |this, view, record| {
+            this.nothing_staged(record)?;
             this.rotate_record(view, record, keep, &enctypes);
             Ok(())
         })
@@ -378,7 +387,9 @@ impl Executor<'_> {
             let principal = self.full(&self.name(asked)?);
             let record = self.find(&view, asked)?;
             let before = keys.len();
-            for stored in record.current_keys() {
+            // Of former ones a service knows what it has to: whoever has only been let in since is to open nothing older.
+            let staged = record.staged.iter().map(|stored| (stored, true));
+            for (stored, staged) in record.current_keys().map(|stored| (stored, false)).chain(staged) {
                 let key = view.key(&record, stored).map_err(|error| self.refusal(&error))?;
                 keys.push(KeytabKey {
                     principal: principal.clone(),
@@ -388,6 +399,7 @@ impl Executor<'_> {
                         key: HexOctets::new(key.octets().to_vec()),
                         salt: None,
                     },
+                    staged,
                 });
             }
             if keys.len() == before {
@@ -407,6 +419,7 @@ impl Executor<'_> {
             for name in names {
                 let found = self.find(&view, name)?;
                 let mut record = PrincipalRecord::clone(&found);
+                self.nothing_staged(&record)?;
                 self.rotate_record(&view, &mut record, false, &self.settings.enctypes.clone());
                 changes.entry(record.id).or_insert_with(|| self.put(&found, record));
             }
@@ -552,8 +565,8 @@ impl Executor<'_> {
         Ok(enctypes)
     }
 
-    // Looks the principal up, changes it, and commits; from the start when somebody else was faster.
-    fn change(
+    /// Looks the principal up, changes it, and commits; from the start when somebody else was faster.
+    pub(super) fn change(
         &mut self,
         name: &str,
         mut edit: impl FnMut(&mut Self, &View, &mut PrincipalRecord) -> Result<(), Refused>,

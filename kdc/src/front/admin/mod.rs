@@ -12,6 +12,7 @@ mod declared;
 mod execute;
 mod explain;
 mod import;
+mod keys;
 mod rights;
 #[cfg(test)]
 mod rights_tests;

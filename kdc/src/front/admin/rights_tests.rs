@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tessera_common::admin::{
     Act, ActExplanation, Deadline, Limit, NewKeys, NewPrincipal, Password, Reason, Request, Response, RightChanges,
-    RoleChanges, RuleChanges, Settings, YesNo,
+    RoleChanges, Rotation, RuleChanges, Settings, YesNo,
 };
 
 use super::access_tests::added_role;
@@ -121,7 +121,7 @@ fn every_request() -> Vec<Request> {
         },
         Request::Rotate {
             name: name(),
-            keep: false,
+            how: Rotation::Replace,
             enctypes: None,
         },
         add("eve/student"),

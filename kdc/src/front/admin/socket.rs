@@ -291,7 +291,7 @@ fn describe(request: &Request) -> String {
         }
         Request::Set { name, .. } => ("set", Some(name)),
         Request::Password { name, .. } => ("password", Some(name)),
-        Request::Rotate { name, .. } => ("rotate", Some(name)),
+        Request::Rotate { name, how, .. } => return format!("request=rotate principal={name:?} how={how}"),
         Request::Lock { name } => ("lock", Some(name)),
         Request::Unlock { name } => ("unlock", Some(name)),
         Request::Rename { name, to } => return format!("request=rename principal={name:?} to={to:?}"),
@@ -518,8 +518,10 @@ mod tests {
         assert_eq!(reason, Reason::Invalid);
         assert_eq!(
             message,
-            "principal 9 speaks version 1 of the administration protocol, this daemon version 2; use the principal that \
-             came with it"
+            format!(
+                "principal 9 speaks version 1 of the administration protocol, this daemon version {PROTOCOL}; use the principal \
+                 that came with it"
+            )
         );
         assert_eq!(read_frame::<Response>(&mut client).unwrap(), None);
     }
