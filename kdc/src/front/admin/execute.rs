@@ -15,6 +15,7 @@ use tessera_common::name::{Name, Principal};
 use tessera_common::role::RoleName;
 
 use super::attributes::{apply, info};
+use super::caller::Caller;
 use super::explain::{About, explanation};
 use crate::front::workers::Workers;
 use crate::kerberos;
@@ -39,6 +40,7 @@ pub(super) struct Executor<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) settings: Arc<RealmSettings>,
     pub(super) workers: &'a Workers,
+    pub(super) caller: Caller,
     pub(super) author: Author,
     pub(super) random: &'a mut dyn Random,
 }
@@ -79,6 +81,9 @@ impl Executor<'_> {
         request: Request,
         send: &mut dyn FnMut(&Response) -> io::Result<()>,
     ) -> io::Result<Result<(), Refused>> {
+        if let Err(refused) = self.caller.may(&request) {
+            return send(&refused.clone().into()).map(|()| Err(refused));
+        }
         let done = match request {
             Request::List { glob, role } => {
                 self.list(glob.as_deref(), role.as_ref(), send)?;

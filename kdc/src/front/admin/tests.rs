@@ -10,6 +10,7 @@ use tessera_common::crypto::{EncType, string_to_key};
 use tessera_common::name::{Name, Realm};
 use tessera_common::time::KerberosTime;
 
+use super::caller::Caller;
 use super::execute::Executor;
 use crate::front::workers::{Bounds, Workers, WorkersGuard};
 use crate::realm::founding::found;
@@ -52,6 +53,7 @@ impl<S: Store> Desk<S> {
             store: &self.store,
             settings: self.settings.clone().into(),
             workers: &workers,
+            caller: Caller::Local { uid: 1000.into() },
             author: author("uid 1000"),
             random: &mut self.random,
         };
@@ -100,10 +102,7 @@ fn settings() -> RealmSettings {
 }
 
 fn author(who: &str) -> Author {
-    Author {
-        who: who.into(),
-        when: NOW,
-    }
+    Author::unproved(who, NOW)
 }
 
 pub(super) fn new(name: &str, keys: NewKeys) -> NewPrincipal {
