@@ -1,11 +1,13 @@
 //! What each command asks of the daemon, and what it says when that is done.
 
 use core::fmt;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use tessera_common::admin::{NewKeys, NewPrincipal, PrincipalInfo, Request, Response, RoleChanges, Settings, YesNo};
+use tessera_common::admin::{
+    Dialogue, NewKeys, NewPrincipal, PrincipalInfo, Request, Response, RoleChanges, Settings, YesNo,
+};
 use tessera_common::role::RoleName;
 
 use super::cli::Command;
@@ -38,7 +40,7 @@ struct Changed {
     kvno: Option<u32>,
 }
 
-impl<S: Read + Write, W: Write> Administrator<S, W> {
+impl<S: Dialogue, W: Write> Administrator<S, W> {
     pub(super) const fn new(daemon: Connection<S>, out: W, look: Look) -> Self {
         Self { daemon, out, look }
     }
