@@ -2,7 +2,7 @@
 
 use core::fmt;
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _};
 use std::os::fd::AsFd as _;
 
 use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
@@ -118,28 +118,50 @@ impl StandardInput {
 
 impl Prompter for StandardInput {
     fn ask(&mut self, question: &str) -> Result<Password, PromptError> {
-        let stdin = io::stdin();
-        // Silent before the question shows: who types at once would see the password.
-        let silence = if stdin.is_terminal() {
-            Some(Silence::on(&stdin)?)
-        } else {
-            None
-        };
-        show(&format!("{question}: "))?;
-        let keys = silence.as_ref().map(Silence::keys).unwrap_or_default();
-        let line = read_line(&mut unbuffered(&stdin)?, &keys);
-        drop(silence);
-        show("\n")?;
-        line
+        ask_and_show(question, &mut io::stdout())
     }
 
     fn tell(&mut self, line: &str) {
-        let _ = show(&format!("{line}\n"));
+        let _ = show(&format!("{line}\n"), &mut io::stdout());
     }
 }
 
-fn show(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+/// The standard input, where the standard output is for others to read: questions go to the standard error output, and a
+/// pipe is asked none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Aside;
+
+impl Prompter for Aside {
+    fn ask(&mut self, question: &str) -> Result<Password, PromptError> {
+        if io::stdin().is_terminal() {
+            ask_and_show(question, &mut io::stderr())
+        } else {
+            StandardInput.line()
+        }
+    }
+
+    fn tell(&mut self, line: &str) {
+        let _ = show(&format!("{line}\n"), &mut io::stderr());
+    }
+}
+
+fn ask_and_show(question: &str, out: &mut dyn io::Write) -> Result<Password, PromptError> {
+    let stdin = io::stdin();
+    // Silent before the question shows: who types at once would see the password.
+    let silence = if stdin.is_terminal() {
+        Some(Silence::on(&stdin)?)
+    } else {
+        None
+    };
+    show(&format!("{question}: "), out)?;
+    let keys = silence.as_ref().map(Silence::keys).unwrap_or_default();
+    let line = read_line(&mut unbuffered(&stdin)?, &keys);
+    drop(silence);
+    show("\n", out)?;
+    line
+}
+
+fn show(text: &str, out: &mut dyn io::Write) -> io::Result<()> {
     out.write_all(text.as_bytes())?;
     out.flush()
 }
@@ -243,7 +265,7 @@ impl Drop for Silence<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Seek as _;
+    use std::io::{Seek as _, Write as _};
 
     use super::*;
 

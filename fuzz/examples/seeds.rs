@@ -24,6 +24,7 @@ use tessera_common::wire::{
     UInt32, VerifierMac, ad_type, decode, encode, pa_type,
 };
 use tessera_common::wire::{AuthorizationDataElement, EncTicketPart};
+use tessera_fuzz::administration::{both_ends, first_token, sealed};
 use tessera_fuzz::gss::{alices_ticket, gss_accept};
 use tessera_fuzz::realm::{Day, NOON, alices_tgt, key_of, origin, principal, with_realm};
 
@@ -535,6 +536,15 @@ fn administration() -> io::Result<()> {
     requests.extend(principals.into_iter().map(Request::Add));
     put("admin", "request", requests.iter().map(body))?;
     put("admin", "response", [body(&Response::Done)])?;
+    let (token, _) = first_token();
+    let framed = [&u32::try_from(token.len()).map_err(io::Error::other)?.to_be_bytes()[..], &token].concat();
+    put("admin_protocol", "first-token", after(0, &[token]))?;
+    put("admin_protocol", "framed-token", after(1, &[framed]))?;
+    let texts: Vec<Vec<u8>> = requests.iter().map(body).collect();
+    put("admin_protocol", "request", after(2, &texts))?;
+    let sealed: Vec<Vec<u8>> = texts.iter().take(3).map(|text| sealed(both_ends().0, text)).collect();
+    put("admin_protocol", "sealed", after(3, &sealed))?;
+    put("admin_protocol", "altered", [[4, 0, 40, 1], [5, 0, 40, 1]])?;
     put(
         "admin",
         "hello",

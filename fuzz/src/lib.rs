@@ -1,5 +1,6 @@
 //! What the fuzz targets share: the checks on a decoder, and a small realm that is the same on every run.
 
+pub mod administration;
 pub mod gss;
 pub mod realm;
 

@@ -11,7 +11,7 @@ use tessera_common::crypto::{EncType, Key};
 use tessera_common::kpasswd::{NewPassword, PasswordChange};
 use tessera_common::name::{Name, Principal, Realm};
 use tessera_common::time::{KerberosTime, Timestamp};
-use tessera_kdc::kerberos::{Kdc, PasswordStep, Request};
+use tessera_kdc::kerberos::{Kdc, Opening, PasswordStep, Request};
 use tessera_kdc::realm::accounting::{Origin, Transport};
 use tessera_kdc::realm::principal::{Attributes, PrincipalId, PrincipalRecord, StoredKey};
 use tessera_kdc::realm::settings::RealmSettings;
@@ -40,11 +40,12 @@ impl Random for Counter {
 }
 
 /// Who is in the realm, and the key of each.
-pub const PRINCIPALS: [(&str, u8); 4] = [
+pub const PRINCIPALS: [(&str, u8); 5] = [
     ("krbtgt/EXAMPLE.COM", 1),
     ("kadmin/changepw", 2),
     ("alice", 3),
     ("host/www", 4),
+    ("kadmin/admin", 5),
 ];
 
 /// The realm. Keys come from the table above and not from chance, so that requests once made stay good.
@@ -99,10 +100,7 @@ pub fn key_of(name: &str) -> Key {
 impl TestRealm {
     fn new() -> Self {
         let store = Memory::new(Keyring::new(MasterKey::new(1, [7; 32].into())));
-        let author = Author {
-            who: "fuzz".to_owned(),
-            when: NOON.time,
-        };
+        let author = Author::unproved("fuzz", NOON.time);
         for (name, fill) in PRINCIPALS {
             let id = PrincipalId([fill; 16]);
             let sealed = store.view().seal(id, 1, &key_of(name), &mut Counter::default());
@@ -121,6 +119,9 @@ impl TestRealm {
             if name == "kadmin/changepw" {
                 record.attributes = Attributes::NOT_TGT_BASED;
                 record.max_life = Some(Duration::from_secs(300));
+            }
+            if name == "kadmin/admin" {
+                record.attributes = Attributes::NOT_TGT_BASED;
             }
             store
                 .commit(
@@ -164,6 +165,23 @@ impl TestRealm {
             PasswordStep::Answered(outcome) => outcome.answer,
             PasswordStep::Change(change) => change.changed(NOON, &mut Counter::default()).answer,
         }
+    }
+
+    /// What a daemon that has seen nothing yet makes of the first token of a connection for administration.
+    pub fn open_administration(&self, octets: &[u8]) -> Opening {
+        let request = Request {
+            octets,
+            origin: origin(),
+            now: NOON,
+        };
+        Kdc::new(Arc::clone(&self.settings)).open_administration(&self.view, &request, &mut Counter::default())
+    }
+
+    /// Alice's ticket to administer the realm with.
+    pub fn ticket_to_administer(&self) -> Credential {
+        let mut request = AsRequest::new(principal("alice"));
+        request.service = Some(Name::parse("kadmin/admin").unwrap());
+        self.login(request, &mut Day::default())
     }
 
     /// kinit, kvno and kpasswd.

@@ -82,10 +82,7 @@ impl World {
                 expected: None,
                 record: Box::new(record),
             };
-            let author = Author {
-                who: "bench".to_owned(),
-                when: now,
-            };
+            let author = Author::unproved("bench", now);
             store.commit(&author, vec![change]).unwrap();
             key
         };

@@ -132,10 +132,7 @@ fn add(record: PrincipalRecord) -> Change {
 }
 
 fn author() -> Author {
-    Author {
-        who: "uid 0".into(),
-        when: KerberosTime(1_700_000_000),
-    }
+    Author::unproved("uid 0", KerberosTime(1_700_000_000))
 }
 
 fn realm() -> Realm {

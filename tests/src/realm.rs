@@ -71,6 +71,12 @@ impl Realm {
         self.address("password")
     }
 
+    /// Where it is administered from afar; only of a realm built with that.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.address("admin")
+    }
+
     fn address(&self, front: &str) -> SocketAddr {
         let ready = &self.daemon.as_ref().expect("the realm is not running").ready;
         let addresses = ready
@@ -262,6 +268,13 @@ impl RealmBuilder {
     #[must_use]
     pub fn listen(mut self, keys: &str) -> Self {
         keys.clone_into(&mut self.listen);
+        self
+    }
+
+    /// That it can be administered from afar.
+    #[must_use]
+    pub fn from_afar(mut self) -> Self {
+        self.listen = format!("{}admin = [\"127.0.0.1:0\"]\n", self.listen);
         self
     }
 

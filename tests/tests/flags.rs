@@ -18,6 +18,17 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
     ("kdc rotate-master-key", &[]),
     ("kdc rebuild", &[]),
     (
+        "principal",
+        &[
+            (
+                "--server",
+                "an_administrator_from_afar_is_known_by_a_password_or_a_ticket",
+            ),
+            ("-c", "an_administrator_from_afar_is_known_by_a_password_or_a_ticket"),
+            ("-p", "an_administrator_from_afar_is_known_by_a_password_or_a_ticket"),
+        ],
+    ),
+    (
         "principal add",
         &[
             ("--password-file", "the_right_password_logs_in"),
@@ -437,6 +448,10 @@ const KEYS: &[(&str, &str)] = &[
     ("rules.NAME.hours", "a_rule_counts_at_its_hours"),
     ("rules.NAME.max-life", "a_rule_bounds_the_life_of_tickets"),
     ("listen.kerberos", "ipv6_is_served_beside_ipv4"),
+    (
+        "listen.admin",
+        "administration_from_afar_is_served_where_realm_toml_says",
+    ),
     ("listen.password", "passwords_change_over_udp_alone_and_tcp_alone"),
     (
         "listen.max-udp-reply",
@@ -616,12 +631,13 @@ fn flags_of(command: &str) -> BTreeSet<String> {
         line.starts_with('-')
             .then(|| line.split([' ', ',']).next().unwrap().to_owned())
     };
-    let common = ["-h", "--help", "-c", "--config", "--version"];
-    let of_programs = ["kinit", "klist", "kdestroy", "kswitch", "kvno", "kpasswd"];
+    // What every command of a program has is the program's own.
+    let of_commands = ["-c", "--config", "--server", "-p"];
     let left_out = |flag: &str, line: &str| {
         matches!(flag, "-h" | "--help" | "--version")
             || flag == "-V" && line.contains("--version")
-            || !of_programs.contains(&command) && common.contains(&flag)
+            || line.contains("--config")
+            || command.contains(' ') && of_commands.contains(&flag)
     };
     help.lines()
         .filter_map(|line| first(line).filter(|flag| !left_out(flag, line)))

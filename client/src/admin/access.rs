@@ -1,9 +1,9 @@
 //! The commands about roles and rules.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use serde::Serialize;
-use tessera_common::admin::{Request, Response, RightChanges, RoleInfo, RuleChanges, RuleInfo};
+use tessera_common::admin::{Dialogue, Request, Response, RightChanges, RoleInfo, RuleChanges, RuleInfo};
 
 use super::AdminError;
 use super::cli::{RoleCommand, RuleCommand};
@@ -11,7 +11,7 @@ use super::command::Administrator;
 use super::json_array::JsonArray;
 use super::render_access::{roles, rule, rules};
 
-impl<S: Read + Write, W: Write> Administrator<S, W> {
+impl<S: Dialogue, W: Write> Administrator<S, W> {
     pub(super) fn role(&mut self, command: RoleCommand) -> Result<(), AdminError> {
         match command {
             RoleCommand::Add { name, rights } => {

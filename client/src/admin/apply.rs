@@ -1,10 +1,10 @@
 //! The commands about a realm that is declared in a file.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 use tessera_common::admin::{
-    ApplyMode, Becomes, Declaration, DeclaredKind, Difference, PartDifference, Request, Response, Rest,
+    ApplyMode, Becomes, Declaration, DeclaredKind, Dialogue, Difference, PartDifference, Request, Response, Rest,
 };
 
 use super::AdminError;
@@ -17,7 +17,7 @@ const GREEN: &str = "32";
 const YELLOW: &str = "33";
 const RED: &str = "31";
 
-impl<S: Read + Write, W: Write> Administrator<S, W> {
+impl<S: Dialogue, W: Write> Administrator<S, W> {
     pub(super) fn apply(&mut self, file: &Path, mode: ApplyMode, rest: Rest, json: bool) -> Result<(), AdminError> {
         let request = Request::Apply {
             declaration: declaration::read(file)?,

@@ -12,15 +12,29 @@ use tessera_common::admin::{Act, Deadline, Limit, RightChanges, RoleChanges, Rot
 use tessera_common::crypto::EncType;
 use tessera_common::role::RoleName;
 
-/// Administers the principals of a realm, over the socket of its daemon.
+use super::server::Server;
+
+/// Administers the principals of a realm, over the socket of its daemon or from afar.
 ///
-/// Run it as root or as the daemon's user. Names without a realm belong to the daemon's.
+/// Over the socket, run it as root or as the daemon's user. With --server it asks a daemon on another machine, over a sealed
+/// connection, with a ticket for kadmin/admin: one that is in the credential cache, or one for the password that it asks for,
+/// which it reads from the first line of the standard input when that is no terminal. Names without a realm belong to the
+/// daemon's.
 #[derive(Debug, Parser)]
 #[command(name = "principal", version, max_term_width = 100)]
 pub(super) struct Cli {
     /// The realm's configuration, which says where the daemon's socket is
     #[arg(long, value_name = "FILE", default_value = "realm.toml", global = true)]
     pub(super) config: PathBuf,
+    /// Ask the daemon that listens there, as its realm.toml says in [listen] admin; an IPv6 address stands in brackets
+    #[arg(long, value_name = "HOST:PORT", global = true)]
+    pub(super) server: Option<Server>,
+    /// With --server: the credential cache that has the ticket for kadmin/admin, as kinit -S kadmin/admin gets it
+    #[arg(short = 'c', long, value_name = "CACHE", global = true)]
+    pub(super) cache: Option<String>,
+    /// With --server: who asks. Otherwise whose credential cache it is, or the user, with /admin behind the name
+    #[arg(short = 'p', long, value_name = "PRINCIPAL", global = true)]
+    pub(super) principal: Option<String>,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -33,6 +47,11 @@ impl Cli {
         I::Item: Into<OsString> + Clone,
     {
         let cli = Self::try_parse_from(words)?;
+        // By hand: clap looks at these where they stand, before or behind the command, and not together.
+        if cli.server.is_none() && (cli.cache.is_some() || cli.principal.is_some()) {
+            let alone = "--cache and --principal go with --server HOST:PORT; over the socket nobody needs a ticket";
+            return Err(Self::command().error(ErrorKind::MissingRequiredArgument, alone));
+        }
         match &cli.command {
             Command::Set { settings, roles, .. }
                 if Settings::from(&**settings) == Settings::default() && RoleChanges::from(roles).is_empty() =>
@@ -690,9 +709,28 @@ mod tests {
             ("rule set a --revision 7", ErrorKind::MissingRequiredArgument),
             ("rule set a --role Staff", ErrorKind::ValueValidation),
             ("sessions", ErrorKind::InvalidSubcommand),
+            ("-c FILE:x list", ErrorKind::MissingRequiredArgument),
+            ("list -p alice/admin", ErrorKind::MissingRequiredArgument),
+            ("--server kdc list", ErrorKind::ValueValidation),
             ("list --all", ErrorKind::UnknownArgument),
         ] {
             assert_eq!(parse(line).unwrap_err().kind(), kind, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_named_before_or_behind_the_command() {
+        for line in [
+            "principal --server kdc:8749 -c FILE:x -p alice/admin list",
+            "principal list --server kdc:8749 --cache FILE:x --principal alice/admin",
+            "principal -p alice/admin list --server kdc:8749 -c FILE:x",
+        ] {
+            let cli = Cli::read(line.split(' ')).unwrap();
+            assert_eq!(cli.server.unwrap().to_string(), "kdc:8749");
+            assert_eq!(
+                (cli.cache.as_deref(), cli.principal.as_deref()),
+                (Some("FILE:x"), Some("alice/admin"))
+            );
         }
     }
 

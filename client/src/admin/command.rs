@@ -1,13 +1,13 @@
 //! What each command asks of the daemon, and what it says when that is done.
 
 use core::fmt;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
 use tessera_common::admin::{
-    ApplyMode, KeyInfo, KeyUse, NewKeys, NewPrincipal, PrincipalInfo, Request, Response, Rest, RoleChanges, Rotation,
-    Settings, Time, YesNo,
+    ApplyMode, Dialogue, KeyInfo, KeyUse, NewKeys, NewPrincipal, PrincipalInfo, Request, Response, Rest, RoleChanges,
+    Rotation, Settings, Time, YesNo,
 };
 use tessera_common::role::RoleName;
 
@@ -42,7 +42,7 @@ struct Changed {
     kvno: Option<u32>,
 }
 
-impl<S: Read + Write, W: Write> Administrator<S, W> {
+impl<S: Dialogue, W: Write> Administrator<S, W> {
     pub(super) const fn new(daemon: Connection<S>, out: W, look: Look) -> Self {
         Self { daemon, out, look }
     }

@@ -1,15 +1,22 @@
 //! One conversation with the daemon.
 
-use std::io::{self, Read, Write};
+use std::io;
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tessera_common::admin::{FrameError, Hello, PROTOCOL, Request, Response, Welcome, read_frame, write_frame};
+use tessera_common::admin::{
+    Dialogue, FrameError, Hello, PROTOCOL, Request, Response, Sealed, Welcome, read_frame, write_frame,
+};
+use tessera_common::gss::ContextError;
 use tessera_common::name::{Principal, Realm};
 
 use super::AdminError;
+use super::server::Server;
+use super::ticket::Ticket;
+use crate::system::SystemRandom;
 
 // Longer than the daemon takes for anything, many passwords at once included.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -46,7 +53,14 @@ impl Connection<UnixStream> {
     }
 }
 
-impl<S: Read + Write> Connection<S> {
+impl Connection<Sealed<TcpStream, SystemRandom>> {
+    /// Connects to a daemon over a network.
+    pub(super) fn to_server(server: &Server, ticket: &Ticket) -> Result<Self, AdminError> {
+        Self::greet(server.converse(ticket, PATIENCE)?)
+    }
+}
+
+impl<S: Dialogue> Connection<S> {
     /// Exchanges greetings.
     pub(super) fn greet(mut stream: S) -> Result<Self, AdminError> {
         let hello = Hello {
@@ -143,6 +157,7 @@ impl From<FrameError> for AdminError {
             {
                 Self::HungUp
             }
+            FrameError::Seal(ContextError::Expired { .. }) => Self::TicketOver,
             why => Self::Frame(why),
         }
     }

@@ -3,8 +3,12 @@ use std::io;
 use std::path::PathBuf;
 
 use tessera_common::admin::{FrameError, PROTOCOL, Reason, SOCKET, Welcome};
+use tessera_common::ap::ReplyError;
+use tessera_common::gss::InitiateError;
 use tessera_common::keytab::KeytabError;
+use tessera_common::name::Principal;
 
+use crate::error::Error;
 use crate::prompt::PromptError;
 
 /// Why an administrator did not get what was asked for. The text says whose fault it is and what to do.
@@ -36,6 +40,54 @@ pub enum AdminError {
         /// Why not.
         why: io::Error,
     },
+    /// The host has no address.
+    NoSuchHost {
+        /// The host.
+        host: String,
+        /// Why not.
+        why: io::Error,
+    },
+    /// Nobody to talk to at an address.
+    Unreachable {
+        /// The host and the port.
+        server: String,
+        /// Why not.
+        why: io::Error,
+    },
+    /// Somebody is there who hangs up before saying anything that makes sense.
+    NoHandshake {
+        /// The host and the port.
+        server: String,
+    },
+    /// Somebody is there who refuses the ticket, or is not whom it is for.
+    Handshake {
+        /// The host and the port.
+        server: String,
+        /// Whom the ticket is for.
+        service: Principal,
+        /// Why there is no conversation.
+        why: InitiateError,
+    },
+    /// The conversation was as long as its ticket.
+    TicketOver,
+    /// The cache has no ticket for administration.
+    NoTicketInCache {
+        /// Its name.
+        cache: String,
+        /// Whose it is.
+        owner: Principal,
+    },
+    /// The cache is not that of the administrator who is named.
+    CacheOfAnother {
+        /// Its name.
+        cache: String,
+        /// Whose it is.
+        owner: Principal,
+        /// Whose it was to be.
+        wanted: Principal,
+    },
+    /// There is no ticket for administration.
+    Login(Box<Error>),
     /// The daemon speaks another version.
     Version(Welcome),
     /// The connection failed, or what came is no message.
@@ -163,6 +215,47 @@ impl fmt::Display for AdminError {
                 ),
                 _ => write!(f, "no connection to the daemon at {}: {why}", socket.display()),
             },
+            Self::NoSuchHost { host, why } => write!(f, "{host} has no address: {why}; check the name in --server"),
+            Self::Unreachable { server, why } => write!(
+                f,
+                "no connection to {server}: {why}; check --server, and that the daemon's realm.toml has that port in \
+                 [listen] admin"
+            ),
+            Self::NoHandshake { server } => write!(
+                f,
+                "whoever listens at {server} hung up without an answer: it is no daemon's [listen] admin, or it has no room; \
+                 the daemon's log says more"
+            ),
+            Self::Handshake { server, service, why } => match why {
+                InitiateError::Reply(ReplyError::Refused { .. }) => {
+                    write!(
+                        f,
+                        "the daemon at {server} does not take the ticket for {service}: {why}; its log says more"
+                    )
+                }
+                InitiateError::Reply(_) => write!(
+                    f,
+                    "whoever listens at {server} did not prove to be {service}: {why}; nothing was asked of it"
+                ),
+                _ => write!(
+                    f,
+                    "whoever listens at {server} is no daemon's [listen] admin: {why}; nothing was asked of it"
+                ),
+            },
+            Self::TicketOver => f.write_str("the ticket for kadmin/admin is over; log in again"),
+            Self::NoTicketInCache { cache, owner } => write!(
+                f,
+                "{cache} has no ticket for kadmin/admin@{} that is still good; get one with: kinit -S kadmin/admin -c \
+                 {cache} {owner}",
+                owner.realm
+            ),
+            Self::CacheOfAnother { cache, owner, wanted } => {
+                write!(
+                    f,
+                    "{cache} has the tickets of {owner}, not of {wanted}; name another cache, or none"
+                )
+            }
+            Self::Login(why) => write!(f, "{why}"),
             Self::Version(welcome) => write!(
                 f,
                 "{} speaks version {} of the administration protocol, this program version {PROTOCOL}; use the principal \
@@ -216,6 +309,12 @@ impl fmt::Display for AdminError {
 }
 
 impl core::error::Error for AdminError {}
+
+impl From<Error> for AdminError {
+    fn from(why: Error) -> Self {
+        Self::Login(Box::new(why))
+    }
+}
 
 impl From<PromptError> for AdminError {
     fn from(why: PromptError) -> Self {

@@ -2,13 +2,13 @@
 
 use core::fmt::Display;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use tessera_common::admin::{
-    ImportRecord, MAX_BATCH, MAX_FRAME, NewKeys, NewPrincipal, RefusedImport, Request, Response,
+    Dialogue, ImportRecord, MAX_BATCH, MAX_FRAME, NewKeys, NewPrincipal, RefusedImport, Request, Response,
 };
 use zeroize::Zeroizing;
 
@@ -45,7 +45,7 @@ struct Batch {
 }
 
 /// Sends every line of `file` (`-`: of the standard input), and complains of each that is refused.
-pub(super) fn run<S: Read + Write>(daemon: &mut Connection<S>, file: &Path) -> Result<Summary, AdminError> {
+pub(super) fn run<S: Dialogue>(daemon: &mut Connection<S>, file: &Path) -> Result<Summary, AdminError> {
     let failed = |why| AdminError::ImportFile {
         file: file.to_owned(),
         why,
@@ -77,7 +77,7 @@ pub(super) fn run<S: Read + Write>(daemon: &mut Connection<S>, file: &Path) -> R
     }
 }
 
-fn send<S: Read + Write>(
+fn send<S: Dialogue>(
     daemon: &mut Connection<S>,
     batches: &Receiver<Batch>,
     summary: &mut Summary,

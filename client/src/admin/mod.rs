@@ -1,4 +1,4 @@
-//! `principal`: administration of a realm over its daemon's socket.
+//! `principal`: administration of a realm, over its daemon's socket or from afar.
 
 mod access;
 mod apply;
@@ -14,27 +14,33 @@ mod password;
 mod progress;
 mod render;
 mod render_access;
+mod server;
 mod socket;
+mod ticket;
 
 use core::fmt::Display;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use crate::program;
-use cli::Cli;
+use cli::{Cli, Command};
 use command::{Administrator, Outcome};
 use connection::Connection;
 pub use error::AdminError;
 use render::Look;
+use tessera_common::admin::Dialogue;
+use ticket::Ticket;
 
 /// Does what the command line asks for: 0 when it is done, 1 when it was refused or failed, 2 when it makes no sense.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|why| why.exit());
-    let outcome = Connection::to_daemon_of(&cli.config).and_then(|daemon| {
-        let out = io::BufWriter::new(io::stdout());
-        Administrator::new(daemon, out, look()).run(cli.command)
-    });
+    let outcome = match &cli.server {
+        Some(server) => Ticket::obtain(cli.cache.as_deref(), cli.principal.as_deref())
+            .and_then(|ticket| Connection::to_server(server, &ticket))
+            .and_then(|daemon| run(daemon, cli.command)),
+        None => Connection::to_daemon_of(&cli.config).and_then(|daemon| run(daemon, cli.command)),
+    };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::SomeRefused) => ExitCode::FAILURE,
@@ -45,6 +51,11 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn run<S: Dialogue>(daemon: Connection<S>, command: Command) -> Result<Outcome, AdminError> {
+    let out = io::BufWriter::new(io::stdout());
+    Administrator::new(daemon, out, look()).run(command)
 }
 
 fn complain(text: impl Display) {

@@ -1,4 +1,5 @@
-//! Messages in a stream of octets.
+//! Messages in a stream of octets: each is a frame, its length in four octets, big-endian, and that many octets of JSON.
+//! On a stream in the clear they stand as they are, on a [`Sealed`](super::Sealed) one in tokens.
 
 use core::fmt;
 use std::io::{self, Read, Write};
@@ -7,7 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-/// The longest frame, in octets: a thousand principals with all their keys are a quarter of it.
+use crate::gss::ContextError;
+
+/// The longest message, in octets: a thousand principals with all their keys are a quarter of it.
 pub const MAX_FRAME: usize = 4 << 20;
 
 /// Why there is no message.
@@ -16,18 +19,29 @@ pub const MAX_FRAME: usize = 4 << 20;
 pub enum FrameError {
     /// The stream failed, or ended within a frame.
     Stream(io::Error),
-    /// The frame is longer than [`MAX_FRAME`].
-    TooLong(u32),
+    /// The frame is longer than may be.
+    TooLong {
+        /// How many octets it announces or would have.
+        octets: u32,
+        /// How many are taken.
+        most: usize,
+    },
     /// The frame holds no message of the expected type. The text names the place and nothing of the content.
     Message(String),
+    /// The token is not the next one of this conversation, or its time is over.
+    Seal(ContextError),
+    /// The token's data can be read by everybody on the way.
+    NotConfidential,
 }
 
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stream(why) => write!(f, "the connection failed: {why}"),
-            Self::TooLong(octets) => write!(f, "a message of {octets} octets; at most {MAX_FRAME} are taken"),
+            Self::TooLong { octets, most } => write!(f, "a message of {octets} octets; at most {most} are taken"),
             Self::Message(what) => write!(f, "not a message of this protocol: {what}"),
+            Self::Seal(why) => write!(f, "not a sealed message of this conversation: {why}"),
+            Self::NotConfidential => f.write_str("a message that is signed and not sealed"),
         }
     }
 }
@@ -40,11 +54,77 @@ impl From<io::Error> for FrameError {
     }
 }
 
+impl From<ContextError> for FrameError {
+    fn from(why: ContextError) -> Self {
+        Self::Seal(why)
+    }
+}
+
+/// Where messages come from, one after the other: a stream in the clear, or a [`Sealed`](super::Sealed) one.
+pub trait MessageSource {
+    /// The octets of the next message, at most [`MAX_FRAME`]; `None` when the stream ends before one begins.
+    ///
+    /// # Errors
+    /// [`FrameError`]; nothing can be read after it.
+    fn next_message(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, FrameError>;
+}
+
+/// Where messages go.
+pub trait MessageSink {
+    /// Sends the octets of one message, at most [`MAX_FRAME`].
+    ///
+    /// # Errors
+    /// [`FrameError`]; nothing can be sent after it.
+    fn put_message(&mut self, message: &[u8]) -> Result<(), FrameError>;
+}
+
+/// Both ways.
+pub trait Dialogue: MessageSource + MessageSink {}
+
+impl<D: MessageSource + MessageSink> Dialogue for D {}
+
+impl<S: Read> MessageSource for S {
+    fn next_message(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, FrameError> {
+        read_octets(self, MAX_FRAME)
+    }
+}
+
+impl<S: Write> MessageSink for S {
+    fn put_message(&mut self, message: &[u8]) -> Result<(), FrameError> {
+        write_octets(self, message, MAX_FRAME)
+    }
+}
+
 /// Reads one message; `None` when the stream ends before one begins.
 ///
 /// # Errors
 /// [`FrameError`]. After [`FrameError::Message`] the next frame can be read, after the others not.
-pub fn read_frame<T: DeserializeOwned>(stream: &mut impl Read) -> Result<Option<T>, FrameError> {
+pub fn read_frame<T: DeserializeOwned>(source: &mut impl MessageSource) -> Result<Option<T>, FrameError> {
+    let Some(message) = source.next_message()? else {
+        return Ok(None);
+    };
+    serde_json::from_slice(&message)
+        .map(Some)
+        .map_err(|error| FrameError::Message(described(&error)))
+}
+
+/// Writes one message.
+///
+/// # Errors
+/// [`FrameError`]; [`FrameError::TooLong`] before anything is written.
+pub fn write_frame(sink: &mut impl MessageSink, message: &impl Serialize) -> Result<(), FrameError> {
+    let unwritten = |error| FrameError::Message(described(&error));
+    let mut counter = Counter(0);
+    serde_json::to_writer(&mut counter, message).map_err(unwritten)?;
+    check_length(counter.0, MAX_FRAME)?;
+    // As large as it will get: growing would leave copies of secrets behind.
+    let mut octets = Zeroizing::new(Vec::with_capacity(counter.0));
+    serde_json::to_writer(&mut *octets, message).map_err(unwritten)?;
+    sink.put_message(&octets)
+}
+
+/// Reads one frame of at most `most` octets; `None` when the stream ends before one begins.
+pub(super) fn read_octets(stream: &mut impl Read, most: usize) -> Result<Option<Zeroizing<Vec<u8>>>, FrameError> {
     let mut length = [0; 4];
     let mut have = 0;
     while let Some(rest) = length.get_mut(have..).filter(|rest| !rest.is_empty()) {
@@ -56,36 +136,32 @@ pub fn read_frame<T: DeserializeOwned>(stream: &mut impl Read) -> Result<Option<
             Err(why) => return Err(why.into()),
         }
     }
-    let length = u32::from_be_bytes(length);
-    let octets = usize::try_from(length)
-        .ok()
-        .filter(|octets| *octets <= MAX_FRAME)
-        .ok_or(FrameError::TooLong(length))?;
-    // As large as it will get: growing would leave copies of secrets behind.
-    let mut body = Zeroizing::new(vec![0; octets]);
+    let octets = u32::from_be_bytes(length);
+    let too_long = FrameError::TooLong { octets, most };
+    let length = usize::try_from(octets).ok().filter(|length| *length <= most);
+    // As above.
+    let mut body = Zeroizing::new(vec![0; length.ok_or(too_long)?]);
     stream.read_exact(&mut body)?;
-    serde_json::from_slice(&body)
-        .map(Some)
-        .map_err(|error| FrameError::Message(described(&error)))
+    Ok(Some(body))
 }
 
-/// Writes one message.
-///
-/// # Errors
-/// [`FrameError::Stream`], or [`FrameError::TooLong`] before anything is written.
-pub fn write_frame(stream: &mut impl Write, message: &impl Serialize) -> Result<(), FrameError> {
-    let mut counter = Counter(0);
-    serde_json::to_writer(&mut counter, message).map_err(|error| FrameError::Message(described(&error)))?;
-    let length = u32::try_from(counter.0).unwrap_or(u32::MAX);
-    if counter.0 > MAX_FRAME {
-        return Err(FrameError::TooLong(length));
-    }
-    let mut frame = Zeroizing::new(Vec::with_capacity(4 + counter.0));
+/// Writes one frame of at most `most` octets, at once.
+pub(super) fn write_octets(stream: &mut impl Write, octets: &[u8], most: usize) -> Result<(), FrameError> {
+    let length = check_length(octets.len(), most)?;
+    let mut frame = Zeroizing::new(Vec::with_capacity(4 + octets.len()));
     frame.extend_from_slice(&length.to_be_bytes());
-    serde_json::to_writer(&mut *frame, message).map_err(|error| FrameError::Message(described(&error)))?;
+    frame.extend_from_slice(octets);
     stream.write_all(&frame)?;
     stream.flush()?;
     Ok(())
+}
+
+fn check_length(octets: usize, most: usize) -> Result<u32, FrameError> {
+    let length = u32::try_from(octets).unwrap_or(u32::MAX);
+    if octets > most {
+        return Err(FrameError::TooLong { octets: length, most });
+    }
+    Ok(length)
 }
 
 // serde_json's own texts may quote the value that did not fit, which may be a password.
@@ -184,10 +260,10 @@ mod tests {
         }
         let too_long = u32::try_from(MAX_FRAME).unwrap() + 1;
         let error = read_frame::<Request>(&mut &too_long.to_be_bytes()[..]).unwrap_err();
-        assert!(matches!(error, FrameError::TooLong(length) if length == too_long));
+        assert!(matches!(error, FrameError::TooLong { octets, .. } if octets == too_long));
         let mut nowhere = Vec::new();
         let error = write_frame(&mut nowhere, &show(&"x".repeat(MAX_FRAME))).unwrap_err();
-        assert!(matches!(error, FrameError::TooLong(_)) && nowhere.is_empty());
+        assert!(matches!(error, FrameError::TooLong { .. }) && nowhere.is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What `principal` and the daemon say to each other over `<state>/admin.sock`.
+//! What `principal` and the daemon say to each other, over `<state>/admin.sock` in the clear or over a network [`Sealed`].
 //!
 //! Both begin with a greeting, [`Hello`] and [`Welcome`]; after that every [`Request`] has one [`Response`], but for those that
 //! come in parts, such as [`Request::List`] and [`Request::Apply`], which have any number of [`Response::Listed`] or
@@ -14,6 +14,7 @@ mod frame;
 mod octets;
 mod policy;
 mod principal;
+mod sealed;
 mod settings;
 
 use core::fmt;
@@ -29,10 +30,11 @@ pub use declaration::{
     Becomes, Declaration, DeclaredKind, DeclaredPrincipal, DeclaredRole, Difference, PartDifference,
 };
 pub use explanation::{ActExplanation, Considered, ConsideredRight, Entitlement, Explanation, Offer};
-pub use frame::{FrameError, MAX_FRAME, read_frame, write_frame};
+pub use frame::{Dialogue, FrameError, MAX_FRAME, MessageSink, MessageSource, read_frame, write_frame};
 pub use octets::{HexOctets, Password};
 pub use policy::PolicyBody;
 pub use principal::{ImportRecord, ImportRecordError, KeyInfo, KeyUse, PrincipalInfo, Span, Time};
+pub use sealed::{MAX_TOKEN, REQUIRED, Sealed, read_token, write_token};
 pub use settings::{Deadline, DeadlineError, Limit, LimitError, Settings, Switch, YesNo, YesNoError};
 
 /// The version of this protocol. Both ends have to speak the same.
@@ -533,6 +535,62 @@ mod tests {
             }),
             r#"{"refused":{"reason":"not-found","message":"no bob"}}"#
         );
+    }
+
+    /// What may stand in the place of a name that is not known, by what serde says of it.
+    fn expected(error: &serde_json::Error) -> Vec<String> {
+        let text = error.to_string();
+        let (_, names) = text.split_once("expected ").unwrap_or_else(|| panic!("{text}"));
+        names.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_message_and_each_of_its_fields_is_documented() {
+        let document = include_str!("../../../docs/admin-protocol.md");
+        let requests = expected(&serde_json::from_str::<Request>(r#""?""#).unwrap_err());
+        let responses = expected(&serde_json::from_str::<Response>(r#""?""#).unwrap_err());
+        assert!(
+            requests.len() > 20 && responses.len() > 10,
+            "{requests:?} {responses:?}"
+        );
+        for name in requests.iter().chain(&responses) {
+            assert!(document.contains(&format!("\"{name}\"")), "{name}");
+        }
+        let parts = [
+            serde_json::from_str::<Settings>(r#"{"?":1}"#).err(),
+            serde_json::from_str::<NewPrincipal>(r#"{"?":1}"#).err(),
+            serde_json::from_str::<GivenKey>(r#"{"?":1}"#).err(),
+            serde_json::from_str::<KeytabKey>(r#"{"?":1}"#).err(),
+            serde_json::from_str::<RefusedImport>(r#"{"?":1}"#).err(),
+            serde_json::from_str::<RuleChanges>(r#"{"?":1}"#).err(),
+            serde_json::from_str::<RoleChanges>(r#"{"?":1}"#).err(),
+        ];
+        let of_requests = requests
+            .iter()
+            .filter_map(|name| serde_json::from_str::<Request>(&format!(r#"{{"{name}":{{"?":1}}}}"#)).err());
+        for error in parts.into_iter().flatten().chain(of_requests) {
+            if error.to_string().contains("unknown field") {
+                for field in expected(&error) {
+                    let named = [format!("\"{field}\""), format!("`{field}`")];
+                    assert!(named.iter().any(|named| document.contains(named)), "{field}: {error}");
+                }
+            }
+        }
+        let reasons = expected(&serde_json::from_str::<Reason>(r#""?""#).unwrap_err());
+        for reason in reasons {
+            assert!(document.contains(&format!("`{reason}`")), "{reason}");
+        }
+        for number in [MAX_FRAME, MAX_TOKEN] {
+            let digits = number.to_string();
+            let grouped: Vec<&str> = digits
+                .as_bytes()
+                .rchunks(3)
+                .rev()
+                .map(|group| core::str::from_utf8(group).unwrap())
+                .collect();
+            assert!(document.contains(&grouped.join(",")), "{number}");
+        }
+        assert!(document.contains(&format!("version {PROTOCOL}")));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::store::{self, About, Extract, Location, Verified};
+use crate::store::{self, About, Author, Extract, Location, Verified};
 
 /// Reads all of it, and says what is wrong.
 pub(super) fn verify(location: &Location) -> Result<(), String> {
@@ -59,8 +59,20 @@ pub(super) fn log(location: &Location) -> Result<(), String> {
             About::Principal(None) => "(unknown)".to_owned(),
             About::Access(key) => key.to_string(),
         };
-        let (what, who) = (event.what.word(), event.who);
-        match writeln!(out, "{}\t{}\t{who}\t{what}\t{name}", event.sequence, event.when) {
+        let what = event.what.word();
+        let Author {
+            who,
+            from,
+            factors,
+            when,
+        } = event.author;
+        // The daemon itself, or a journal from before this was kept.
+        let [from, factors] = [from, factors].map(|known| known.unwrap_or_else(|| "-".to_owned()));
+        match writeln!(
+            out,
+            "{}\t{when}\t{who}\t{what}\t{name}\t{from}\t{factors}",
+            event.sequence
+        ) {
             Ok(()) => ControlFlow::Continue(()),
             // Whoever reads it has seen enough.
             Err(_) => ControlFlow::Break(()),

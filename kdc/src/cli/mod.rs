@@ -44,7 +44,8 @@ pub enum Command {
         /// The file; one that is there is replaced
         file: PathBuf,
     },
-    /// List the changes that the journal still has: number, time, who made it, what, whose. For dump --until
+    /// List the changes that the journal still has: number, time, who made it, what, whose, and from
+    /// where and by what proof it was made. For dump --until
     Log,
     /// Make a database of a dump, in a state directory that has only the master.key
     Load {

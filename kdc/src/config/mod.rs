@@ -81,6 +81,8 @@ pub struct ListenConfig {
     pub kerberos: Vec<SocketAddr>,
     /// `password`, for UDP and TCP.
     pub password: Vec<SocketAddr>,
+    /// `admin`, for TCP.
+    pub admin: Vec<SocketAddr>,
     /// `max-udp-reply`, in octets: 512 to 65,507, 4096 by default.
     pub max_udp_reply: usize,
 }
@@ -309,6 +311,7 @@ fn read_listen(mut table: Table<'_, '_>) -> ListenConfig {
     };
     let kerberos = addresses("kerberos");
     let password = addresses("password");
+    let admin = addresses("admin");
     let max_udp_reply = table.value("max-udp-reply", "a number of octets from 512 to 65507", |v| {
         let octets = reader::integer(v)?;
         match usize::try_from(octets) {
@@ -321,6 +324,7 @@ fn read_listen(mut table: Table<'_, '_>) -> ListenConfig {
         .iter()
         .map(|a| ("kerberos", a))
         .chain(password.iter().map(|a| ("password", a)))
+        .chain(admin.iter().map(|a| ("admin", a)))
     {
         match taken
             .iter()
@@ -341,6 +345,7 @@ fn read_listen(mut table: Table<'_, '_>) -> ListenConfig {
     ListenConfig {
         kerberos: plain(kerberos),
         password: plain(password),
+        admin: plain(admin),
         max_udp_reply: max_udp_reply.map_or(4096, |octets| octets.value),
     }
 }
@@ -486,7 +491,7 @@ mod tests {
     fn what_is_written_is_in_force() {
         let config = parse(
             "[realm]\nname = \"R\"\nstate = \"/srv/r\"\nhide-unknown-principals = true\n\
-             [listen]\nkerberos = [\"[::]:88\", \"0.0.0.0:88\"]\nmax-udp-reply = 1400\n\
+             [listen]\nkerberos = [\"[::]:88\", \"0.0.0.0:88\"]\nadmin = [\"[::]:749\"]\nmax-udp-reply = 1400\n\
              [tickets]\nlifetime = \"1d12h\"\nrenewable-lifetime = \"0s\"\nclock-skew = \"90s\"\n\
              [authentication]\nrequire-fast = true\nunarmored-encrypted-timestamp = false\n\
              [store]\nkeep-snapshots = 14\nsnapshot-every = \"1d\"\n\
@@ -503,6 +508,7 @@ mod tests {
             config.listen.kerberos,
             ["[::]:88".parse().unwrap(), "0.0.0.0:88".parse().unwrap()]
         );
+        assert_eq!(config.listen.admin, ["[::]:749".parse().unwrap()]);
         assert_eq!(config.listen.max_udp_reply, 1400);
         assert_eq!(config.tickets.lifetime, Duration::from_secs(36 * 3600));
         assert_eq!(config.tickets.renewable_lifetime, Duration::ZERO);
@@ -576,6 +582,14 @@ mod tests {
             (
                 "[listen]\nkerberos = [\"127.0.0.1:88\"]\npassword = [\"127.0.0.1:88\"]\n",
                 "6:13: listen.password: 127.0.0.1:88 is already in kerberos",
+            ),
+            (
+                "[listen]\nadmin = [\"[::1]:749\", \"[::1]:749\"]\n",
+                "5:23: listen.admin: [::1]:749 is already in admin",
+            ),
+            (
+                "[listen]\nadmin = \"127.0.0.1:8749\"\n",
+                "5:9: listen.admin: the text \"127.0.0.1:8749\" is not right here; expected a list of address:port such as \"127.0.0.1:88\" or \"[::1]:88\", as in admin = [\"…\"]",
             ),
             (
                 "[listen]\nmax-udp-reply = 511\n",

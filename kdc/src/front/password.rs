@@ -12,7 +12,7 @@ use crate::net::{Answer, Deferred, Origin, Service};
 use crate::random::ThreadRandom;
 use crate::realm::keys::{self, Former, FreshKeys};
 use crate::realm::principal::PrincipalRecord;
-use crate::store::{Author, Change, Store, StoreError};
+use crate::store::{Change, Store, StoreError};
 
 /// How often a change is tried anew that somebody else's change came before.
 const TRIES: usize = 16;
@@ -84,10 +84,7 @@ fn change_password(kdc: &Kdc, store: &dyn Store, change: PasswordChange) -> Outc
 
 fn try_to_change(kdc: &Kdc, store: &dyn Store, change: &PasswordChange) -> Result<(), String> {
     let settings = kdc.settings();
-    let author = Author {
-        who: change.author().to_owned(),
-        when: clock::now().time,
-    };
+    let author = change.author(clock::now().time);
     let mut fresh: Option<(Vec<u8>, FreshKeys)> = None;
     for _ in 0..TRIES {
         let view = store.view();

@@ -1,5 +1,6 @@
 //! RFC 4120's exchanges: octets and a picture of the principals in, octets and one event out. No socket, no clock.
 
+mod administration;
 mod as_exchange;
 mod authorization_data;
 mod binding;
@@ -12,6 +13,7 @@ mod issue;
 mod lookup;
 mod mechanism;
 mod options;
+mod own_service;
 mod password;
 mod refusal;
 mod replay;
@@ -31,6 +33,7 @@ use crate::realm::accounting::{Event, Kind, Origin, Result as EventResult, Trans
 use crate::realm::authorization::{Asked, Path};
 use crate::realm::settings::RealmSettings;
 use crate::store::View;
+pub use administration::{Administrator, Conversation, Opening};
 pub use explain::{Explained, explain};
 pub use password::{PasswordChange, PasswordStep};
 use refusal::Refusal;

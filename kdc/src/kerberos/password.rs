@@ -7,21 +7,20 @@ use std::sync::Arc;
 
 use tessera_common::Random;
 use tessera_common::ap::{Accepted, Acceptor};
-use tessera_common::crypto::Key;
 use tessera_common::error_code::ErrorCode;
 use tessera_common::flags::TicketFlags;
 use tessera_common::kpasswd::{self, NewPassword, ResultCode, Version};
-use tessera_common::name::{Name, Principal};
-use tessera_common::time::Timestamp;
+use tessera_common::name::Principal;
+use tessera_common::time::{KerberosTime, Timestamp};
 
 use super::header_ticket::{self, refuse};
 use super::refusal::Refusal;
 use super::replay::{Claim, Recalled, ReplayCache};
-use super::{Exchange, Kdc, Outcome, Request};
+use super::{Exchange, Kdc, Outcome, Request, own_service};
 use crate::realm::accounting::{Event, Kind, Result as EventResult};
 use crate::realm::authentication::{Factors, readmit};
 use crate::realm::principal::PrincipalId;
-use crate::store::View;
+use crate::store::{Author, View};
 
 /// What a request to change a password leads to.
 pub enum PasswordStep {
@@ -118,19 +117,7 @@ impl Kdc {
     // The AP-REQ, for exactly kadmin/changepw of this realm: a TGT, or a ticket for a name that begins alike, is none.
     fn accept(&self, view: &View, request: &Request<'_>, framed: &kpasswd::Request<'_>) -> Result<Accepted, Refusal> {
         let service = self.changepw()?;
-        let keys: Vec<(Principal, u32, Key)> = view
-            .find(&service.name)
-            .into_iter()
-            .flat_map(|record| {
-                let open = |stored| view.key(record, stored).ok();
-                record
-                    .keys
-                    .iter()
-                    .filter(|stored| stored.retired.is_none_or(|at| at > request.now.time))
-                    .filter_map(move |stored| Some((stored.kvno, open(stored)?.clone())))
-            })
-            .map(|(kvno, key)| (service.clone(), kvno, key))
-            .collect();
+        let keys = own_service::keys(view, &service, request.now.time);
         Acceptor::for_service(service)
             .with_skew(self.settings.clock_skew)
             .accept(
@@ -199,9 +186,7 @@ impl Kdc {
     }
 
     fn changepw(&self) -> Result<Principal, Refusal> {
-        let name = Name::new(["kadmin", "changepw"])
-            .map_err(|_| Refusal::new(ErrorCode::KDC_ERR_S_PRINCIPAL_UNKNOWN, "service-unknown"))?;
-        Ok(Principal::new(name, self.settings.name.clone()))
+        own_service::kadmin("changepw", &self.settings.name)
     }
 }
 
@@ -220,8 +205,13 @@ impl PasswordChange {
 
     /// Who asks, for the journal.
     #[must_use]
-    pub fn author(&self) -> &str {
-        self.event.client.as_deref().unwrap_or_default()
+    pub fn author(&self, when: KerberosTime) -> Author {
+        Author {
+            who: self.event.client.clone().unwrap_or_default(),
+            from: Some(self.event.origin.peer.to_string()),
+            factors: self.event.factor.map(ToOwned::to_owned),
+            when,
+        }
     }
 
     /// Tells the client that its new password is in force.

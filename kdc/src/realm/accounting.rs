@@ -40,6 +40,8 @@ pub enum Kind {
     Tgs,
     /// A new password.
     Password,
+    /// To administer the realm from afar.
+    Administration,
     /// Something that is no request.
     Unknown,
 }
@@ -52,6 +54,7 @@ impl Kind {
             Self::As => "as",
             Self::Tgs => "tgs",
             Self::Password => "password",
+            Self::Administration => "administration",
             Self::Unknown => "unknown",
         }
     }
@@ -85,6 +88,8 @@ pub enum Result {
     Issued(Issued),
     /// A new password is in force.
     PasswordChanged,
+    /// An administrator has proved who it is.
+    Admitted,
     /// A refusal that the peer was told.
     Refused {
         /// What the peer was told.
@@ -199,6 +204,7 @@ impl Result {
         match self {
             Self::Issued(issued) => issued.put_into(out),
             Self::PasswordChanged => out.push_str(" result=password-changed"),
+            Self::Admitted => out.push_str(" result=admitted"),
             Self::Refused { code, reason, detail } => {
                 out.push_str(" result=refused reason=");
                 out.push_str(reason);

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::config::Config;
 
 /// The line that tells a waiting program where the realm is served.
-pub(super) fn ready(kerberos: &[SocketAddr], password: &[SocketAddr]) -> String {
+pub(super) fn ready(kerberos: &[SocketAddr], password: &[SocketAddr], admin: &[SocketAddr]) -> String {
     let mut line = "ready".to_owned();
-    for (front, addresses) in [("kerberos", kerberos), ("password", password)] {
+    for (front, addresses) in [("kerberos", kerberos), ("password", password), ("admin", admin)] {
         if !addresses.is_empty() {
             let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
             line.push_str(&format!(" {front}={}", addresses.join(",")));
@@ -108,11 +108,12 @@ mod tests {
         assert_eq!(
             ready(
                 &[address("127.0.0.1:8888"), address("[::1]:88")],
-                &[address("127.0.0.1:8464")]
+                &[address("127.0.0.1:8464")],
+                &[address("[::]:749")]
             ),
-            "ready kerberos=127.0.0.1:8888,[::1]:88 password=127.0.0.1:8464"
+            "ready kerberos=127.0.0.1:8888,[::1]:88 password=127.0.0.1:8464 admin=[::]:749"
         );
-        assert_eq!(ready(&[], &[address("127.0.0.1:1")]), "ready password=127.0.0.1:1");
+        assert_eq!(ready(&[], &[address("127.0.0.1:1")], &[]), "ready password=127.0.0.1:1");
     }
 
     #[test]

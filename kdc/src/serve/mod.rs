@@ -24,7 +24,7 @@ use tokio::sync::watch;
 
 use crate::clock;
 use crate::config::Config;
-use crate::front::admin::{AdminFront, AdminSocket};
+use crate::front::admin::{AdminFront, AdminSocket, Connected, RemoteListener};
 use crate::front::kerberos::KerberosFront;
 use crate::front::password::PasswordFront;
 use crate::front::workers::{Bounds, Workers};
@@ -73,6 +73,7 @@ struct Daemon {
     kerberos: Vec<BothSockets>,
     password: Vec<BothSockets>,
     admin: AdminSocket,
+    remote: Vec<RemoteListener>,
 }
 
 impl Daemon {
@@ -86,6 +87,10 @@ impl Daemon {
         };
         let kerberos = bind(&config.listen.kerberos, cores())?;
         let password = bind(&config.listen.password, 1)?;
+        let remote = config.listen.admin.iter().map(|address| RemoteListener::bind(*address));
+        let remote = remote
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| error.to_string())?;
         if kerberos.is_empty() && password.is_empty() {
             log.warn("[listen] has no address: nobody but administrators can reach the realm");
         }
@@ -98,6 +103,7 @@ impl Daemon {
             kerberos,
             password,
             admin,
+            remote,
         })
     }
 
@@ -154,7 +160,13 @@ impl Daemon {
                 Err(error) => Err(error.to_string()),
             }),
             log: log.clone(),
+            connected: Connected::default(),
         });
+        let afar: Vec<_> = self.remote.iter().map(RemoteListener::address).collect();
+        for listener in self.remote {
+            let administration = Arc::clone(&administration);
+            listener.serve(administration, stopped.clone()).map_err(failed)?;
+        }
         self.admin.serve(administration, stopped).map_err(failed)?;
 
         let mut out = io::stdout().lock();
@@ -162,7 +174,7 @@ impl Daemon {
         if fresh {
             let _ = out.write_all(greeting::next_steps(&self.config).as_bytes());
         }
-        let _ = writeln!(out, "{}", greeting::ready(&kerberos, &password));
+        let _ = writeln!(out, "{}", greeting::ready(&kerberos, &password, &afar));
         let _ = out.flush();
         drop(out);
         log.info(format_args!("the realm {} is served", self.config.realm.name));
@@ -272,10 +284,7 @@ fn refuse_foreign_directory(state: &Path) -> Result<(), String> {
 }
 
 fn found_realm(store: &dyn Store, settings: &RealmSettings) -> Result<(), String> {
-    let author = Author {
-        who: "kdc".into(),
-        when: clock::now().time,
-    };
+    let author = Author::daemon(clock::now().time);
     let view = store.view();
     let changes = founding::found(&view, settings, &author, &mut ThreadRandom)
         .map_err(|why| format!("the realm's name cannot be in a principal's: {why}"))?;

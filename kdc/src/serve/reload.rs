@@ -72,6 +72,7 @@ fn apply(old: &Config, new: &Config, kdc: &ArcSwap<Kdc>) -> Result<Vec<String>, 
     for (key, old, new) in [
         ("listen.kerberos", &old.listen.kerberos, &new.listen.kerberos),
         ("listen.password", &old.listen.password, &new.listen.password),
+        ("listen.admin", &old.listen.admin, &new.listen.admin),
     ] {
         if old != new {
             notes.push(format!("{key} is changed; that takes effect when kdc is started anew"));
@@ -143,6 +144,11 @@ mod tests {
         assert_eq!(
             reload().unwrap(),
             ["listen.kerberos is changed; that takes effect when kdc is started anew"]
+        );
+        fs::write(&file, format!("{BASE}admin = [\"127.0.0.1:0\"]\n")).unwrap();
+        assert_eq!(
+            reload().unwrap(),
+            ["listen.admin is changed; that takes effect when kdc is started anew"]
         );
         assert_eq!(lifetime(), 10 * hour);
         assert_eq!(

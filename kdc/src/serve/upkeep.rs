@@ -245,10 +245,7 @@ impl Task {
     }
 
     fn commit(&self, changes: Vec<(u64, PrincipalRecord)>, now: KerberosTime) -> Result<(), StoreError> {
-        let author = Author {
-            who: "kdc".into(),
-            when: now,
-        };
+        let author = Author::daemon(now);
         let changes = changes.into_iter().map(|(revision, record)| Change::Put {
             expected: Some(revision),
             record: Box::new(PrincipalRecord {
@@ -373,10 +370,7 @@ mod tests {
                 krbtgt_every: every,
                 ..RealmSettings::new(Realm::new("EXAMPLE.COM").unwrap())
             };
-            let author = Author {
-                who: "kdc".into(),
-                when: NOW,
-            };
+            let author = Author::unproved("kdc", NOW);
             let memory = Memory::new(keyring());
             let mut random = Counter::default();
             let founding = founding::found(&memory.view(), &settings, &author, &mut random).unwrap();
@@ -557,10 +551,7 @@ mod tests {
                 add(record)
             })
             .collect();
-        let author = Author {
-            who: "uid 0".into(),
-            when: NOW,
-        };
+        let author = Author::unproved("uid 0", NOW);
         house.disk.memory.commit(&author, many).unwrap();
         assert_eq!(house.round(9), 1);
         assert_eq!(house.commits(), [0; 0]);

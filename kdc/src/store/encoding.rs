@@ -51,6 +51,8 @@ mod kind {
     pub(super) const REMOVE: u8 = 2;
     pub(super) const DECLARE: u8 = 3;
     pub(super) const WITHDRAW: u8 = 4;
+    /// No change: from where and by what proof the batch's author made those that follow. First in a batch, if at all.
+    pub(super) const ORIGIN: u8 = 5;
 }
 
 /// Writes a record.
@@ -381,7 +383,11 @@ pub(super) fn encode_batch(author: &Author, changes: &[Change]) -> Result<Vec<u8
     let mut out = Vec::new();
     put_signed(&mut out, author.when.0);
     put_octets(&mut out, author.who.as_bytes());
-    put_number(&mut out, changes.len() as u64);
+    let origin = author.from.is_some() || author.factors.is_some();
+    put_number(&mut out, changes.len() as u64 + u64::from(origin));
+    if origin {
+        put_nested(&mut out, |out| put_origin(out, author));
+    }
     for change in changes {
         let before = out.len();
         put_nested(&mut out, |out| put_change(out, change));
@@ -400,18 +406,36 @@ pub(super) fn encode_batch(author: &Author, changes: &[Change]) -> Result<Vec<u8
 /// Reads a batch, and what follows it stays in the reader.
 pub(super) fn read_batch(reader: &mut Reader<'_>) -> Result<Batch, DecodeError> {
     let when = KerberosTime(reader.signed()?);
-    let who = reader.text()?.to_owned();
+    let mut author = Author::unproved(reader.text()?, when);
     let count: usize = reader.narrow()?;
-    if count > MAX_BATCH_CHANGES {
-        return Err(DecodeError::Malformed("a batch of that many changes"));
+    let mut changes = Vec::new();
+    for at in 0..count {
+        let item = reader.octets()?;
+        if at == 0 && item.first() == Some(&kind::ORIGIN) {
+            read_origin(item, &mut author)?;
+        } else if changes.len() == MAX_BATCH_CHANGES {
+            return Err(DecodeError::Malformed("a batch of that many changes"));
+        } else {
+            changes.push(read_change(item)?);
+        }
     }
-    let changes = (0..count)
-        .map(|_| read_change(reader.octets()?))
-        .collect::<Result<_, _>>()?;
-    Ok(Batch {
-        author: Author { who, when },
-        changes,
-    })
+    Ok(Batch { author, changes })
+}
+
+fn put_origin(out: &mut Vec<u8>, author: &Author) {
+    out.push(kind::ORIGIN);
+    for text in [&author.from, &author.factors] {
+        put_option(out, text.as_deref(), |out, text| put_octets(out, text.as_bytes()));
+    }
+}
+
+fn read_origin(item: &[u8], author: &mut Author) -> Result<(), DecodeError> {
+    let mut reader = Reader::new(item);
+    reader.octet()?;
+    for text in [&mut author.from, &mut author.factors] {
+        *text = read_option(&mut reader, |reader| reader.text().map(ToOwned::to_owned))?;
+    }
+    reader.finish()
 }
 
 fn check_size(change: &Change, octets: usize) -> Result<(), StoreError> {
@@ -725,13 +749,61 @@ mod tests {
                 expected: u64::MAX,
             },
         ];
-        for changes in [changes, vec![]] {
-            let batch = Batch {
-                author: author(),
-                changes,
-            };
-            assert_eq!(round_trip(&batch), batch);
+        let proved = Author {
+            from: Some("[2001:db8::7]:50123".into()),
+            factors: Some("long-term-key".into()),
+            ..author()
+        };
+        let half = Author {
+            from: Some(String::new()),
+            ..author()
+        };
+        for author in [author(), proved, half] {
+            for changes in [changes.clone(), vec![]] {
+                let author = author.clone();
+                let batch = Batch { author, changes };
+                assert_eq!(round_trip(&batch), batch);
+            }
         }
+    }
+
+    #[test]
+    fn a_batch_of_nobody_in_particular_is_written_as_it_always_was() {
+        let octets = encode_batch(&author(), &[]).unwrap();
+        assert_eq!(
+            octets,
+            hexadecimal::read("80c49fd50c057569642030")
+                .unwrap()
+                .into_iter()
+                .chain([0])
+                .collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn where_changes_came_from_stands_before_them_or_nowhere() {
+        let proved = Author {
+            from: Some("admin.sock".into()),
+            ..author()
+        };
+        let removal = Change::Remove {
+            id: PrincipalId([9; 16]),
+            expected: 12,
+        };
+        let octets = encode_batch(&proved, core::slice::from_ref(&removal)).unwrap();
+        // What an older program says of it.
+        let mut item = Vec::new();
+        put_origin(&mut item, &proved);
+        assert_eq!(read_change(&item), Err(DecodeError::Newer("change", 5)));
+        let mut change = Vec::new();
+        put_nested(&mut change, |out| put_change(out, &removal));
+        let mut origin = Vec::new();
+        put_nested(&mut origin, |out| out.extend_from_slice(&item));
+        let head = &octets[..octets.len() - origin.len() - change.len()];
+        assert_eq!([head, &origin, &change].concat(), octets);
+        let turned = [head, &change, &origin].concat();
+        let error = read_batch(&mut Reader::new(&turned)).unwrap_err();
+        assert_eq!(error, DecodeError::Newer("change", 5));
     }
 
     #[test]

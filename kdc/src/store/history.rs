@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use tessera_common::name::Name;
-use tessera_common::time::KerberosTime;
 
 use super::error::OpenError;
 use super::segment_file::SegmentFile;
 use super::snapshot::SnapshotReader;
 use super::state_dir::StateDir;
-use super::{Change, encoding};
+use super::{Author, Change, encoding};
 use crate::realm::access_record::AccessKey;
 use crate::realm::principal::PrincipalId;
 
@@ -19,10 +18,8 @@ use crate::realm::principal::PrincipalId;
 pub struct Event {
     /// Its sequence number, which is the revision that it gave to what it is about.
     pub sequence: u64,
-    /// When, by the clock of the daemon that made it.
-    pub when: KerberosTime,
-    /// By whom.
-    pub who: String,
+    /// By whom, and when.
+    pub author: Author,
     /// What became of it.
     pub what: Happened,
     /// Of what.
@@ -75,8 +72,7 @@ pub(super) fn read(state: &StateDir, mut visit: impl FnMut(Event) -> ControlFlow
                         let (what, about) = describe(change, &mut names);
                         flow = visit(Event {
                             sequence,
-                            when: batch.author.when,
-                            who: batch.author.who.clone(),
+                            author: batch.author.clone(),
                             what,
                             about,
                         });

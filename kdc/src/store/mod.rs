@@ -3,6 +3,7 @@
 
 mod access_encoding;
 mod atomic_file;
+mod author;
 mod dump_access;
 mod dump_file;
 mod dump_record;
@@ -43,6 +44,7 @@ use std::sync::Arc;
 use tessera_common::name::Name;
 use tessera_common::role::RoleName;
 
+pub use self::author::Author;
 pub use self::durable::{Durable, Opened, Options};
 pub use self::error::{Damage, OpenError};
 pub use self::history::{About, Event, Happened};
@@ -202,15 +204,6 @@ fn used_by(rule: Option<&RuleName>, holders: usize) -> String {
         many => Some(format!("{many} principals have it")),
     };
     [rule, holders].into_iter().flatten().collect::<Vec<_>>().join(", and ")
-}
-
-/// Who makes a change, for the journal and the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Author {
-    /// Such as `uid 0` or `alice/admin@EXAMPLE.COM`.
-    pub who: String,
-    /// When, by the daemon's clock.
-    pub when: tessera_common::time::KerberosTime,
 }
 
 /// Where principals are kept.

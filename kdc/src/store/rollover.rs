@@ -281,10 +281,7 @@ impl MasterKeys {
                 })
             })
             .collect::<Result<_, StoreError>>()?;
-        let author = Author {
-            who: "kdc".into(),
-            when: clock::now().time,
-        };
+        let author = Author::daemon(clock::now().time);
         let count = changes.len();
         if count > 0 {
             self.writer.commit(&author, changes)?;

@@ -38,10 +38,7 @@ pub(crate) fn keyring() -> Keyring {
 }
 
 pub(crate) fn author() -> Author {
-    Author {
-        who: "uid 0".into(),
-        when: KerberosTime(1_700_000_000),
-    }
+    Author::unproved("uid 0", KerberosTime(1_700_000_000))
 }
 
 pub(crate) fn id(number: u64) -> PrincipalId {

@@ -165,10 +165,7 @@ impl World {
     }
 
     fn commit(&self, change: Change) {
-        let author = Author {
-            who: "test".to_owned(),
-            when: self.now,
-        };
+        let author = Author::unproved("test", self.now);
         self.store.commit(&author, vec![change]).unwrap();
     }
 

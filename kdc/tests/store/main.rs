@@ -107,10 +107,7 @@ fn realm() -> Realm {
 }
 
 fn author() -> Author {
-    Author {
-        who: "uid 0".into(),
-        when: KerberosTime(1_700_000_000),
-    }
+    Author::unproved("uid 0", KerberosTime(1_700_000_000))
 }
 
 fn name(text: &str) -> Name {

@@ -1,4 +1,4 @@
-//! Administration over `<state>/admin.sock`: one thread for each administrator that is connected.
+//! Administration, over `<state>/admin.sock` and from afar: one thread for each administrator that is connected.
 
 mod access;
 #[cfg(test)]
@@ -7,12 +7,14 @@ mod apply;
 #[cfg(test)]
 mod apply_tests;
 mod attributes;
+mod caller;
 mod conflict;
 mod declared;
 mod execute;
 mod explain;
 mod import;
 mod keys;
+mod remote;
 mod rights;
 #[cfg(test)]
 mod rights_tests;
@@ -20,4 +22,5 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
+pub use remote::{Connected, RemoteListener};
 pub use socket::{AdminFront, AdminSocket, Reload, RotateMasterKey};

@@ -20,7 +20,6 @@ pub(super) enum Rights {
     /// Everything: root's and the daemon's own user's, over the socket.
     Everything,
     /// Those that the roles of this principal give.
-    #[cfg_attr(not(test), expect(dead_code, reason = "who comes from afar is not served yet"))]
     Of(PrincipalId),
 }
 

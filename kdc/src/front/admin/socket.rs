@@ -11,13 +11,16 @@ use arc_swap::ArcSwap;
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::Uid;
 use tessera_common::admin::{
-    self, ApplyMode, Hello, PROTOCOL, Reason, Request, Response, Rest, Welcome, read_frame, write_frame,
+    self, ApplyMode, Dialogue, FrameError, Hello, MessageSink, PROTOCOL, Reason, Request, Response, Rest, Welcome,
+    read_frame, write_frame,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use super::caller::Caller;
 use super::execute::{Executor, Refused};
-use super::rights::{Permits, Rights};
+use super::remote::Connected;
+use super::rights::Permits;
 use crate::clock;
 use crate::front::workers::Workers;
 use crate::kerberos::Kdc;
@@ -59,6 +62,8 @@ pub struct AdminFront {
     pub rotate_master_key: Box<RotateMasterKey>,
     /// The log.
     pub log: Log,
+    /// Who is connected over a network.
+    pub connected: Connected,
 }
 
 impl AdminSocket {
@@ -149,125 +154,188 @@ impl AdminFront {
     }
 
     fn serve(&self, mut stream: UnixStream) {
-        let uid = match self.welcome(&mut stream) {
-            Ok(uid) => uid,
-            Err(refused) => {
-                self.log
-                    .warn(format_args!("an administrator was refused: {}", refused.message));
-                let _ = write_frame(&mut stream, &Response::from(refused));
-                return;
-            }
-        };
-        loop {
-            let request = match read_frame::<Request>(&mut stream) {
-                Ok(Some(request)) => request,
-                Ok(None) => return,
-                Err(why) => {
-                    let refused = Refused::new(Reason::Invalid, why.to_string());
-                    let _ = write_frame(&mut stream, &Response::from(refused));
-                    return;
-                }
-            };
-            if self.answer(request, uid, &mut stream).is_err() {
-                return;
-            }
+        let permitted = permitted_uid(&stream);
+        if let Ok(uid) = self.welcome(&mut stream, admin::SOCKET, permitted) {
+            self.converse(&mut stream, admin::SOCKET, &mut || Ok(Caller::Local { uid }));
         }
     }
 
-    fn welcome(&self, stream: &mut UnixStream) -> Result<Uid, Refused> {
-        let invalid = |what: String| Refused::new(Reason::Invalid, what);
-        let peer = getsockopt(stream, sockopt::PeerCredentials).map_err(|errno| invalid(errno.to_string()))?;
-        let (uid, own) = (Uid::from_raw(peer.uid()), Uid::effective());
+    /// The last word to somebody `from` somewhere who may not begin, or not go on.
+    pub(super) fn turn_away(&self, stream: &mut impl Dialogue, from: &str, refused: Refused) -> TurnedAway {
+        self.log.warn(format_args!(
+            "an administrator from {from} was refused: {}",
+            refused.message
+        ));
+        let _ = write_frame(stream, &Response::from(refused));
+        TurnedAway
+    }
+
+    /// The end of a conversation that cannot be gone on with. Whoever broke the seal, or is not there any more, is told nothing.
+    fn end(&self, stream: &mut impl Dialogue, from: &str, why: &FrameError) -> TurnedAway {
+        let refused = Refused::invalid(why.to_string());
+        if let FrameError::Message(_) | FrameError::TooLong { .. } = why {
+            return self.turn_away(stream, from, refused);
+        }
+        self.log.warn(format_args!(
+            "the conversation with an administrator from {from} is ended: {}",
+            refused.message
+        ));
+        TurnedAway
+    }
+
+    /// Exchanges greetings with somebody who is `admitted`, or not. The greeting is read first: an end with something unread
+    /// would take the refusal with it.
+    pub(super) fn welcome<T>(
+        &self,
+        stream: &mut impl Dialogue,
+        from: &str,
+        admitted: Result<T, Refused>,
+    ) -> Result<T, TurnedAway> {
         let hello: Hello = match read_frame(stream) {
             Ok(Some(hello)) => hello,
-            Ok(None) => return Err(invalid("it hung up at once".into())),
-            Err(why) => return Err(invalid(why.to_string())),
+            Ok(None) => return Err(self.turn_away(stream, from, Refused::invalid("it hung up at once"))),
+            Err(why) => return Err(self.end(stream, from, &why)),
         };
-        if !uid.is_root() && uid != own {
-            return Err(Refused::new(
-                Reason::NotPermitted,
-                format!(
-                    "uid {uid} may not administer this realm; run principal as root or as uid {own}, as the daemon"
-                ),
-            ));
-        }
+        let admitted = admitted.map_err(|refused| self.turn_away(stream, from, refused))?;
         if hello.protocol != PROTOCOL {
-            return Err(invalid(format!(
+            let other = format!(
                 "{} speaks version {} of the administration protocol, this daemon version {PROTOCOL}; use the principal \
                  that came with it",
                 hello.program, hello.protocol
-            )));
+            );
+            return Err(self.turn_away(stream, from, Refused::invalid(other)));
         }
         let welcome = Welcome {
             protocol: PROTOCOL,
             program: concat!("kdc ", env!("CARGO_PKG_VERSION")).into(),
             realm: self.kdc.load().settings().name.as_str().to_owned(),
         };
-        write_frame(stream, &welcome).map_err(|why| invalid(why.to_string()))?;
-        Ok(uid)
+        match write_frame(stream, &welcome) {
+            Ok(()) => Ok(admitted),
+            Err(why) => Err(self.end(stream, from, &why)),
+        }
     }
 
-    fn answer(&self, request: Request, uid: Uid, stream: &mut UnixStream) -> io::Result<()> {
+    /// Answers requests, one after the other, until there are no more or `caller`, which is asked before each, says that
+    /// whoever asks may not go on.
+    pub(super) fn converse(
+        &self,
+        stream: &mut impl Dialogue,
+        from: &str,
+        caller: &mut dyn FnMut() -> Result<Caller, Refused>,
+    ) {
+        loop {
+            let request = match read_frame::<Request>(stream) {
+                Ok(Some(request)) => request,
+                Ok(None) => return,
+                Err(why) => {
+                    self.end(stream, from, &why);
+                    return;
+                }
+            };
+            let answered = match caller() {
+                Ok(caller) => self.answer(request, &caller, stream).map_err(|_| TurnedAway),
+                Err(refused) => Err(self.turn_away(stream, from, refused)),
+            };
+            if answered.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn answer(&self, request: Request, caller: &Caller, stream: &mut impl MessageSink) -> io::Result<()> {
         let what = describe(&request);
-        let who = format!("uid {uid}");
-        let mut send = |response: &Response| write_frame(stream, response).map_err(io::Error::other);
+        let author = caller.author(clock::now().time);
+        let mut told = None;
+        let mut send = |response: &Response| {
+            told = outcome(response).or_else(|| told.take());
+            write_frame(stream, response).map_err(io::Error::other)
+        };
+        let answered = self.carry_out(request, caller, &author, &mut send);
+        // What was done is done, whether anybody was left to hear of it or not.
+        let outcome = match &told {
+            Some(Ok(())) => "result=done".to_owned(),
+            Some(Err(refused)) => format!(
+                "result=refused reason={} detail={:?}",
+                reason(refused.reason),
+                refused.message
+            ),
+            None => "result=interrupted".to_owned(),
+        };
+        let unheard = if answered.is_err() { " answered=no" } else { "" };
+        let Author { who, from, factors, .. } = author;
+        let (from, factors) = (from.unwrap_or_default(), factors.unwrap_or_default());
+        self.log.info(format_args!(
+            "admin by={who:?} from={from} factors={factors} {what} {outcome}{unheard}"
+        ));
+        answered
+    }
+
+    fn carry_out(
+        &self,
+        request: Request,
+        caller: &Caller,
+        author: &Author,
+        send: &mut dyn FnMut(&Response) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut executor = Executor {
             store: &*self.store,
             settings: Arc::clone(self.kdc.load().settings()),
             workers: &self.workers,
-            author: Author {
-                who: who.clone(),
-                when: clock::now().time,
-            },
-            permits: Permits::new(Rights::Everything, &request),
+            author: author.clone(),
+            permits: Permits::new(caller.rights(), &request),
             random: &mut ThreadRandom,
         };
-        let done = match (request, executor.admit()) {
-            (_, Err(refused)) => {
-                send(&refused.clone().into())?;
-                Err(refused)
-            }
-            (Request::Reload, Ok(())) => {
-                let (response, done) = self.reload();
-                send(&response)?;
-                done
-            }
-            (Request::RotateMasterKey, Ok(())) => self.rotate_master_key(&mut send)?,
-            (request, Ok(())) => executor.run(request, &mut send)?,
-        };
-        match done {
-            Ok(()) => self.log.info(format_args!("admin by={who:?} {what} result=done")),
-            Err(refused) => self.log.info(format_args!(
-                "admin by={who:?} {what} result=refused reason={} detail={:?}",
-                reason(refused.reason),
-                refused.message
-            )),
+        match (executor.admit(), request) {
+            (Err(refused), _) => send(&refused.into()),
+            (Ok(()), Request::Reload) => send(&self.reload()),
+            (Ok(()), Request::RotateMasterKey) => self.rotate_master_key(send),
+            (Ok(()), request) => executor.run(request, send).map(drop),
         }
-        Ok(())
     }
 
     // Begun, it is carried to its end, whether anybody goes on listening or not.
-    fn rotate_master_key(&self, send: &mut dyn FnMut(&Response) -> io::Result<()>) -> io::Result<Result<(), Refused>> {
+    fn rotate_master_key(&self, send: &mut dyn FnMut(&Response) -> io::Result<()>) -> io::Result<()> {
         let changed = (self.rotate_master_key)(&mut |done, total| {
             let _ = send(&Response::Progress { done, total });
         });
         match changed {
-            Ok(notes) => send(&Response::MasterKey { notes }).map(Ok),
-            Err(message) => {
-                let refused = Refused::new(Reason::Unavailable, message);
-                send(&refused.clone().into()).map(|()| Err(refused))
-            }
+            Ok(notes) => send(&Response::MasterKey { notes }),
+            Err(message) => send(&Refused::new(Reason::Unavailable, message).into()),
         }
     }
 
-    fn reload(&self) -> (Response, Result<(), Refused>) {
+    fn reload(&self) -> Response {
         match (self.reload)() {
-            Ok(notes) => (Response::Reloaded { notes }, Ok(())),
-            Err(message) => {
-                let refused = Refused::new(Reason::Invalid, message);
-                (refused.clone().into(), Err(refused))
-            }
+            Ok(notes) => Response::Reloaded { notes },
+            Err(message) => Refused::invalid(message).into(),
         }
+    }
+}
+
+// Only the daemon's own user, and root.
+fn permitted_uid(stream: &UnixStream) -> Result<Uid, Refused> {
+    let peer = getsockopt(stream, sockopt::PeerCredentials).map_err(|errno| Refused::invalid(errno.to_string()))?;
+    let (uid, own) = (Uid::from_raw(peer.uid()), Uid::effective());
+    if uid.is_root() || uid == own {
+        return Ok(uid);
+    }
+    Err(Refused::new(
+        Reason::NotPermitted,
+        format!("uid {uid} may not administer this realm; run principal as root or as uid {own}, as the daemon"),
+    ))
+}
+
+/// A conversation is over, and all is said.
+#[derive(Debug)]
+pub(super) struct TurnedAway;
+
+/// What came of a request, if a response tells it.
+fn outcome(response: &Response) -> Option<Result<(), Refused>> {
+    match response {
+        Response::Refused { reason, message } => Some(Err(Refused::new(*reason, message.clone()))),
+        Response::Listed(_) | Response::Roles(_) | Response::Rules(_) | Response::Progress { .. } => None,
+        _ => Some(Ok(())),
     }
 }
 
@@ -388,6 +456,7 @@ mod tests {
                 Err("no file".into())
             }),
             log: log.log(),
+            connected: Connected::default(),
         };
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)

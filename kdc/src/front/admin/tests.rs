@@ -105,10 +105,7 @@ fn settings() -> RealmSettings {
 }
 
 fn author(who: &str) -> Author {
-    Author {
-        who: who.into(),
-        when: NOW,
-    }
+    Author::unproved(who, NOW)
 }
 
 pub(super) fn new(name: &str, keys: NewKeys) -> NewPrincipal {

@@ -1,0 +1,330 @@
+//! Administration from afar: the same conversation as over the socket, sealed (RFC 4121), for who has a ticket to
+//! `kadmin/admin`.
+//!
+//! What is bounded here is bounded apart from the socket: whatever comes over a network, root on this machine gets in.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tessera_common::admin::{FrameError, MessageSink, MessageSource, Reason, Sealed, read_token, write_token};
+use tessera_common::time::KerberosTime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+use super::caller::Caller;
+use super::execute::Refused;
+use super::socket::AdminFront;
+use crate::clock;
+use crate::kerberos::{Administrator, Conversation, Request};
+use crate::net::{BindError, Origin, Transport};
+use crate::random::ThreadRandom;
+use crate::realm::accounting::{Event, Kind, Result as EventResult};
+use crate::realm::denied::Denied;
+use crate::realm::principal::PrincipalId;
+
+/// How many who have not proved yet who they are may be connected at once.
+const MOST_STRANGERS: usize = 32;
+/// Of these, how many from one address.
+const MOST_STRANGERS_OF_ONE_ADDRESS: usize = 4;
+/// How many administrators may be.
+const MOST_ADMITTED: usize = 64;
+/// Of these, how many that are one principal.
+const MOST_ADMITTED_OF_ONE_PRINCIPAL: usize = 8;
+/// How long it may take from the connection to the end of the greetings.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long one may take until the next request is there whole.
+const IDLE: Duration = Duration::from_secs(600);
+/// How long one may take to take in one message.
+const TAKE_IN: Duration = Duration::from_secs(60);
+
+/// A listener, bound and not served yet.
+pub struct RemoteListener {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// Who is connected.
+#[derive(Default)]
+pub struct Connected {
+    strangers: Places<IpAddr, MOST_STRANGERS, MOST_STRANGERS_OF_ONE_ADDRESS>,
+    admitted: Places<PrincipalId, MOST_ADMITTED, MOST_ADMITTED_OF_ONE_PRINCIPAL>,
+}
+
+impl RemoteListener {
+    /// Binds it; port 0 takes any free one.
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        let bound = || {
+            let listener = TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            let address = listener.local_addr()?;
+            Ok(Self { listener, address })
+        };
+        bound().map_err(|why| BindError {
+            address,
+            transport: "TCP",
+            why,
+        })
+    }
+
+    /// The address, with the port that was bound.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` holds true, on the runtime that this is called in.
+    ///
+    /// # Errors
+    /// When the runtime does not take the listener.
+    pub fn serve(self, front: Arc<AdminFront>, mut stop: watch::Receiver<bool>) -> io::Result<JoinHandle<()>> {
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        Ok(tokio::spawn(async move {
+            loop {
+                let accepted = tokio::select! {
+                    accepted = listener.accept() => accepted,
+                    _ = stop.wait_for(|stop| *stop) => return,
+                };
+                let stream = accepted.and_then(|(stream, peer)| {
+                    let stream = stream.into_std()?;
+                    stream.set_nonblocking(false)?;
+                    stream.set_nodelay(true)?;
+                    let local = stream.local_addr()?;
+                    Ok((stream, origin(peer, local)))
+                });
+                let started = stream.and_then(|(stream, origin)| front.start_remote(stream, origin));
+                if let Err(why) = started {
+                    front
+                        .log
+                        .error(format_args!("an administrator from afar could not be served: {why}"));
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }))
+    }
+}
+
+const fn origin(peer: SocketAddr, local: SocketAddr) -> Origin {
+    Origin {
+        peer,
+        local,
+        transport: Transport::Tcp,
+    }
+}
+
+impl AdminFront {
+    fn start_remote(self: &Arc<Self>, stream: TcpStream, origin: Origin) -> io::Result<()> {
+        let Some(place) = self.connected.strangers.take(origin.peer.ip().to_canonical()) else {
+            self.log_dropped(origin, "busy");
+            return Ok(());
+        };
+        let front = Arc::clone(self);
+        thread::Builder::new().name("admin-afar".into()).spawn(move || {
+            let stream = Timed::new(stream);
+            if let Some((mut channel, administrator)) = front.handshake(stream, origin) {
+                let from = origin.peer.to_string();
+                let Some(_place) = front.connected.admitted.take(administrator.id) else {
+                    let message = "too many administrators are connected from afar already; try again later";
+                    front.turn_away(&mut channel, &from, Refused::new(Reason::Unavailable, message));
+                    return;
+                };
+                drop(place);
+                front.converse(&mut channel, &from, &mut || front.caller(&administrator, origin.peer));
+            }
+        })?;
+        Ok(())
+    }
+
+    // From the first token to the end of the greetings.
+    fn handshake(&self, mut stream: Timed, origin: Origin) -> Option<(Channel, Administrator)> {
+        let token = match read_token(&mut stream) {
+            Ok(Some(token)) => token,
+            other => {
+                self.log_dropped(origin, no_token(other.err().as_ref()));
+                return None;
+            }
+        };
+        let request = Request {
+            octets: &token,
+            origin,
+            now: clock::now(),
+        };
+        let kdc = self.kdc.load();
+        let opening = kdc.open_administration(&self.store.view(), &request, &mut ThreadRandom);
+        drop(kdc);
+        self.log.event(&opening.event);
+        write_token(&mut stream, &opening.token?).ok()?;
+        let Conversation { context, admitted } = opening.conversation?;
+        let mut sealed = Sealed::new(stream, context, time as fn() -> KerberosTime, ThreadRandom);
+        let admitted = admitted.map_err(|why| Refused::new(Reason::NotPermitted, why));
+        let administrator = self.welcome(&mut sealed, &origin.peer.to_string(), admitted).ok()?;
+        Some((Channel(sealed), administrator))
+    }
+
+    fn caller(&self, administrator: &Administrator, from: SocketAddr) -> Result<Caller, Refused> {
+        let now = clock::now().time;
+        let kdc = self.kdc.load();
+        match kdc.readmit_administrator(&self.store.view(), administrator, now) {
+            Ok(Administrator { id, name, factors }) => Ok(Caller::Remote {
+                id,
+                name,
+                from,
+                factors,
+            }),
+            Err(denied) => Err(no_longer(administrator, &denied)),
+        }
+    }
+
+    fn log_dropped(&self, origin: Origin, reason: &'static str) {
+        let result = EventResult::Dropped { reason };
+        self.log
+            .event(&Event::new(clock::now(), origin, Kind::Administration, result));
+    }
+}
+
+/// Why no first token came, by a stable name.
+fn no_token(why: Option<&FrameError>) -> &'static str {
+    match why {
+        None => "hung-up",
+        Some(FrameError::TooLong { .. }) => "token-too-long",
+        Some(FrameError::Stream(why)) if matches!(why.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            "too-slow"
+        }
+        Some(_) => "cut-short",
+    }
+}
+
+fn no_longer(administrator: &Administrator, denied: &Denied) -> Refused {
+    let why = match denied {
+        Denied::ClientLocked => "has been locked",
+        Denied::ClientExpired => "has expired",
+        Denied::ServiceLocked => "cannot go on: kadmin/admin is locked, and with it all administration from afar",
+        _ => "is no more",
+    };
+    Refused::new(Reason::NotPermitted, format!("{} {why}", administrator.name))
+}
+
+fn time() -> KerberosTime {
+    clock::now().time
+}
+
+/// A sealed conversation with somebody who was admitted.
+struct Channel(Sealed<Timed, ThreadRandom>);
+
+impl MessageSource for Channel {
+    fn next_message(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, FrameError> {
+        self.0.stream_mut().allow(IDLE);
+        self.0.next_message()
+    }
+}
+
+impl MessageSink for Channel {
+    fn put_message(&mut self, message: &[u8]) -> Result<(), FrameError> {
+        self.0.stream_mut().allow(TAKE_IN);
+        self.0.put_message(message)
+    }
+}
+
+/// A connection that may take so long, however many octets come or go in that time.
+struct Timed {
+    stream: TcpStream,
+    until: Instant,
+}
+
+impl Timed {
+    fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            until: instant() + HANDSHAKE,
+        }
+    }
+
+    fn allow(&mut self, span: Duration) {
+        self.until = instant() + span;
+    }
+
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.until.saturating_duration_since(instant());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(Some(left))
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(out)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "real connections are timed")]
+fn instant() -> Instant {
+    Instant::now()
+}
+
+/// So many places, and so many of them for each.
+struct Places<K, const ALL: usize, const EACH: usize>(Arc<Mutex<HashMap<K, usize>>>);
+
+/// A place. Given back when dropped.
+struct Place<K: Eq + Hash> {
+    taken: Arc<Mutex<HashMap<K, usize>>>,
+    by: K,
+}
+
+impl<K, const ALL: usize, const EACH: usize> Default for Places<K, ALL, EACH> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K: Copy + Eq + Hash, const ALL: usize, const EACH: usize> Places<K, ALL, EACH> {
+    fn take(&self, by: K) -> Option<Place<K>> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.values().sum::<usize>() >= ALL {
+            return None;
+        }
+        let own = taken.entry(by).or_default();
+        if *own >= EACH {
+            return None;
+        }
+        *own += 1;
+        drop(taken);
+        Some(Place {
+            taken: Arc::clone(&self.0),
+            by,
+        })
+    }
+}
+
+impl<K: Eq + Hash> Drop for Place<K> {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = taken.get_mut(&self.by) {
+            *own -= 1;
+            if *own == 0 {
+                taken.remove(&self.by);
+            }
+        }
+    }
+}
