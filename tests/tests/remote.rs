@@ -971,7 +971,6 @@ fn a_right_that_is_taken_away_counts_for_the_next_request() {
 /// A million bad requests, most of them over the socket, where nothing but the request costs anything; the daemon is no
 /// larger afterwards.
 #[test]
-#[ignore = "takes most of a minute"]
 fn a_million_bad_requests_leave_no_trace_in_memory() {
     const OVER_SOCKET: usize = 980_000;
     const OVER_NETWORK: usize = 20_000;

@@ -9,6 +9,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "tests")]
 
 mod access;
+mod administration;
 mod armored;
 mod explained;
 mod identity;
