@@ -164,14 +164,15 @@ fn who_has_the_right_to_keytabs_has_those_of_services_alone() {
     let hosts = Administrator::login(&realm, "hosts/admin");
     let keytab = hosts.desk.keytab();
     let fetch = |name: &str, rotate: &str| hosts.run(&format!("keytab {name} --output {} {rotate}", keytab.display()));
+    let service = realm.workstation();
+    let login = || service.mit("kinit -k -t").arg(&keytab).arg(WWW).run();
     for rotate in ["", "--rotate"] {
         fetch(WWW, rotate).ok();
-        hosts.desk.mit(&format!("kinit -k {WWW}")).run().ok();
+        login().ok();
     }
     hosts.done(&format!("rotate {WWW}"));
     // The keys in the keytab are the former ones now.
-    let stale = realm.workstation();
-    stale.mit("kinit -k -t").arg(&keytab).arg(WWW).run().refused();
+    login().refused();
     realm.add("host/person", "wonderland");
     for name in [
         "http/www.example.com",

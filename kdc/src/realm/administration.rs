@@ -341,7 +341,7 @@ impl fmt::Display for Missing {
         }
         write!(f, "; {} has ", self.who)?;
         if self.has.is_empty() {
-            return f.write_str("no rights");
+            return f.write_str("no right to administer this realm");
         }
         for (at, (role, granted)) in self.has.iter().enumerate() {
             let between = if at == 0 { "" } else { ", " };

@@ -15,11 +15,11 @@ pub const MOST_RIGHTS: usize = 64;
 /// What an administrator may do. Each includes what those before it that it names may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Right {
-    /// Look: `list`, `show`, `explain`, `export`.
+    /// Look: `list`, `show`, `explain`, and what roles, rules and policies there are.
     Viewer,
     /// Look, set passwords, and let those in again whom wrong passwords have shut out.
     Helpdesk,
-    /// Look, and have services' keys: `keytab`, `rotate`.
+    /// Look, and have the keys of principals without a password: `keytab`, `rotate`.
     Keytab,
     /// Everything.
     Admin,

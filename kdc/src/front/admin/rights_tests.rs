@@ -181,7 +181,7 @@ fn who_has_no_rights_is_refused_everything_and_changes_nothing() {
             assert_eq!(reason, Reason::NotPermitted, "{request:?}");
             assert!(message.starts_with(request.act().name()), "{request:?}: {message}");
             assert!(
-                message.ends_with(&format!("; {who}@EXAMPLE.COM has no rights")),
+                message.ends_with(&format!("; {who}@EXAMPLE.COM has no right to administer this realm")),
                 "{message}"
             );
         }

@@ -279,7 +279,7 @@ fn what_is_missing_is_said_with_the_act_the_target_and_what_there_is() {
         (
             say("staff", Act::Show, on),
             "show alice/student@EXAMPLE.COM needs the right viewer over alice/student@EXAMPLE.COM; \
-             desk@EXAMPLE.COM has no rights",
+             desk@EXAMPLE.COM has no right to administer this realm",
         ),
         (
             say("keytab", Act::Keytab, on),
