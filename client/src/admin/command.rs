@@ -52,6 +52,7 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
                 no_preauth,
                 enctypes,
                 roles,
+                policy,
             } => {
                 let keys = if random_key {
                     NewKeys::Random
@@ -60,6 +61,7 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
                 };
                 let settings = Settings {
                     preauth: no_preauth.then_some(YesNo::No),
+                    policy,
                     ..Settings::default()
                 };
                 let enctypes = enctypes.map(|all| all.iter().map(|etype| etype.name().to_owned()).collect());
@@ -138,6 +140,7 @@ impl<S: Read + Write, W: Write> Administrator<S, W> {
             Command::Import { file } => return self.import(&file),
             Command::Role(command) => self.role(command)?,
             Command::Rule(command) => self.rule(command)?,
+            Command::Policy(command) => self.policy(command)?,
             Command::Reload => self.reload()?,
         }
         Ok(Outcome::Done)

@@ -12,6 +12,7 @@ mod password;
 mod progress;
 mod render;
 mod render_access;
+mod render_policy;
 mod socket;
 
 use core::fmt::Display;

@@ -1,6 +1,6 @@
 //! Principals as people read them.
 
-use tessera_common::admin::{Considered, Entitlement, Explanation, KeyInfo, Offer, PrincipalInfo};
+use tessera_common::admin::{Considered, Entitlement, Explanation, KeyInfo, Offer, PrincipalInfo, ShutOutInfo};
 
 pub(super) const BOLD: &str = "1";
 pub(super) const RED: &str = "31";
@@ -79,11 +79,13 @@ fn row(info: &PrincipalInfo) -> [String; 4] {
 /// All that there is to say of one principal. The labels are the names of the fields in JSON, as people write them.
 pub(super) fn show(info: &PrincipalInfo, look: Look) -> String {
     let one = |text: String| vec![text];
-    let fields: [(&str, Vec<String>); 16] = [
+    let fields: [(&str, Vec<String>); 18] = [
         ("Name", one(info.name.clone())),
         ("Aliases", several(info.aliases.clone())),
         ("Attributes", one(several(info.attributes.clone()).join(", "))),
         ("Roles", one(several(names(&info.roles)).join(", "))),
+        ("Policy", one(or(info.policy.as_ref(), "none"))),
+        ("Shut out", one(shut_out(info.shut_out.as_ref()))),
         ("Expires", one(or(info.expires.as_ref(), "never"))),
         ("Password expires", one(or(info.password_expires.as_ref(), "never"))),
         ("Max life", one(or(info.max_life.as_ref(), "the realm's"))),
@@ -97,7 +99,19 @@ pub(super) fn show(info: &PrincipalInfo, look: Look) -> String {
         ("Revision", one(info.revision.to_string())),
         ("Id", one(info.id.clone())),
     ];
-    labelled(&fields, look, |label, _| label == "Attributes" && is_locked(info))
+    labelled(&fields, look, |label, value| match label {
+        "Attributes" => is_locked(info),
+        "Shut out" => value != "no",
+        _ => false,
+    })
+}
+
+fn shut_out(shut_out: Option<&ShutOutInfo>) -> String {
+    match shut_out {
+        None => "no".to_owned(),
+        Some(ShutOutInfo { until: None, .. }) => "until unlocked".to_owned(),
+        Some(ShutOutInfo { until: Some(until), .. }) => format!("until {until}"),
+    }
 }
 
 /// What one would be offered and given.
@@ -217,7 +231,10 @@ fn described(key: &KeyInfo) -> String {
 }
 
 fn is_locked(info: &PrincipalInfo) -> bool {
-    info.attributes.iter().any(|attribute| attribute == "locked")
+    let barring = ["locked", "shut-out"];
+    info.attributes
+        .iter()
+        .any(|attribute| barring.contains(&attribute.as_str()))
 }
 
 pub(super) fn or(value: Option<&impl ToString>, absent: &str) -> String {
@@ -262,6 +279,8 @@ mod tests {
             revision: 7,
             attributes: Vec::new(),
             roles: Vec::new(),
+            policy: None,
+            shut_out: None,
             expires: None,
             password_expires: None,
             max_life: None,
@@ -321,7 +340,7 @@ mod tests {
         let plain = show(&info("a@R"), Look::Plain);
         assert_eq!(
             plain,
-            "Name: a@R\nAliases: none\nAttributes: none\nRoles: none\nExpires: never\nPassword expires: never\n\
+            "Name: a@R\nAliases: none\nAttributes: none\nRoles: none\nPolicy: none\nShut out: no\nExpires: never\nPassword expires: never\n\
              Max life: the realm's\nMax renew: the realm's\nKvno: 2\nKeys: kvno 2, aes256-cts-hmac-sha1-96\n\
              Keys changed: 1970-01-01T00:00:00Z\nCreated: 1970-01-01T00:00:00Z\nChanged: 1970-01-02T00:00:00Z\n\
              Changed by: uid 0\nRevision: 7\nId: 00ff\n"
@@ -329,6 +348,11 @@ mod tests {
         let mut all = locked("a@R");
         all.aliases = vec!["b@R".into(), "c@R".into()];
         all.roles = vec!["mail".parse().unwrap(), "staff".parse().unwrap()];
+        all.policy = Some("staff".into());
+        all.shut_out = Some(ShutOutInfo {
+            since: Time(KerberosTime(0)),
+            until: None,
+        });
         all.max_life = Some(Span(Duration::from_secs(3600)));
         all.keys[0].salt = Some("Ra\n".into());
         all.keys[0].retired = Some(Time(KerberosTime(0)));
@@ -339,6 +363,8 @@ mod tests {
             "\x1b[1m                \x1b[0m  c@R\n",
             "\x1b[1mAttributes      \x1b[0m  \x1b[31mlocked, no-preauth\x1b[0m\n",
             "\x1b[1mRoles           \x1b[0m  mail, staff\n",
+            "\x1b[1mPolicy          \x1b[0m  staff\n",
+            "\x1b[1mShut out        \x1b[0m  \x1b[31muntil unlocked\x1b[0m\n",
             "\x1b[1mMax life        \x1b[0m  1h\n",
             "\x1b[1mKvno            \x1b[0m  none\n",
             "kvno 2, aes256-cts-hmac-sha1-96, salt \"Ra\\n\", good until 1970-01-01T00:00:00Z\n",

@@ -1,9 +1,9 @@
 //! What `principal` and the daemon say to each other over `<state>/admin.sock`.
 //!
 //! Both begin with a greeting, [`Hello`] and [`Welcome`]; after that every [`Request`] has one [`Response`], but for
-//! [`Request::List`], [`Request::ListRoles`] and [`Request::ListRules`], which may have several [`Response::Listed`],
-//! [`Response::Roles`] or [`Response::Rules`] before their [`Response::Done`]. Each message is a frame:
-//! its length in four octets, big-endian, and that many octets of JSON. Unknown fields are refused: whoever sends one
+//! [`Request::List`], [`Request::ListRoles`], [`Request::ListRules`] and [`Request::ListPolicies`], which may have several
+//! [`Response::Listed`], [`Response::Roles`], [`Response::Rules`] or [`Response::Policies`] before their
+//! [`Response::Done`]. Each message is a frame: its length in four octets, big-endian, and that many octets of JSON. Unknown fields are refused: whoever sends one
 //! expects something of it.
 
 mod access;
@@ -24,9 +24,9 @@ pub use access::{AccessHistory, RoleChanges, RoleInfo, RuleChanges, RuleInfo, So
 pub use explanation::{Considered, Entitlement, Explanation, Offer};
 pub use frame::{FrameError, MAX_FRAME, read_frame, write_frame};
 pub use octets::{HexOctets, Password};
-pub use policy::PolicyBody;
-pub use principal::{ImportRecord, ImportRecordError, KeyInfo, PrincipalInfo, Span, Time};
-pub use settings::{Deadline, DeadlineError, Limit, LimitError, Settings, Switch, YesNo, YesNoError};
+pub use policy::{OrNone, OrNoneError, PolicyChanges, PolicyInfo};
+pub use principal::{ImportRecord, ImportRecordError, KeyInfo, PrincipalInfo, ShutOutInfo, Span, Time};
+pub use settings::{Deadline, DeadlineError, Limit, LimitError, OwnPolicy, Settings, Switch, YesNo, YesNoError};
 
 /// The version of this protocol. Both ends have to speak the same.
 pub const PROTOCOL: u32 = 2;
@@ -207,6 +207,35 @@ pub enum Request {
     },
     /// Every rule, wherever it is declared.
     ListRules,
+    /// A policy in the database.
+    AddPolicy {
+        /// Its name.
+        name: String,
+        /// Its parts.
+        parts: PolicyChanges,
+    },
+    /// Other parts of a policy in the database.
+    SetPolicy {
+        /// Its name.
+        name: String,
+        /// What is to change; the rest stays.
+        parts: PolicyChanges,
+        /// Only if it is still at this revision; absent, whatever somebody else changed in the meantime.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<u64>,
+    },
+    /// The policy is to be no more in the database. Refused while a principal has it.
+    RemovePolicy {
+        /// Its name.
+        name: String,
+    },
+    /// One policy, wherever it is declared.
+    ShowPolicy {
+        /// Its name.
+        name: String,
+    },
+    /// Every policy, wherever it is declared.
+    ListPolicies,
     /// A new master key, and every key sealed anew under it.
     RotateMasterKey,
     /// Apply a changed realm.toml.
@@ -278,6 +307,10 @@ pub enum Response {
     Roles(Vec<RoleInfo>),
     /// Some rules; more may follow until [`Response::Done`].
     Rules(Vec<RuleInfo>),
+    /// It is done, and durable; the policy is now this. Or this is the policy that was asked for.
+    Policy(Box<PolicyInfo>),
+    /// Some policies; more may follow until [`Response::Done`].
+    Policies(Vec<PolicyInfo>),
     /// Keys for a keytab.
     Keys(Vec<KeytabKey>),
     /// What became of an import. What is not refused is durable.
@@ -340,7 +373,7 @@ pub struct KeytabKey {
 pub enum Reason {
     /// The caller is not permitted.
     NotPermitted,
-    /// There is no such principal, role or rule.
+    /// There is no such principal, role, rule or policy.
     NotFound,
     /// The name is taken.
     Taken,

@@ -29,6 +29,8 @@ use tessera_common::wire;
 use crate::realm::access::AccessPolicy;
 use crate::realm::accounting::{Event, Kind, Origin, Result as EventResult, Transport};
 use crate::realm::authorization::{Asked, Path};
+use crate::realm::lockout::{Attempt, Lockout, Trips};
+use crate::realm::principal::PrincipalRecord;
 use crate::realm::settings::RealmSettings;
 use crate::store::View;
 pub use explain::{Explained, explain};
@@ -54,12 +56,15 @@ pub struct Outcome {
     pub answer: Option<Arc<[u8]>>,
     /// What happened.
     pub event: Event,
+    /// Whom it has shut out. That a client is, has to be durable before the answer leaves.
+    pub trips: Trips,
 }
 
 /// The key distribution centre: the realm's settings and what it remembers of requests.
 pub struct Kdc {
     settings: Arc<RealmSettings>,
     replays: Arc<ReplayCache>,
+    lockout: Arc<Lockout>,
 }
 
 impl Kdc {
@@ -67,7 +72,11 @@ impl Kdc {
     #[must_use]
     pub fn new(settings: Arc<RealmSettings>) -> Self {
         let replays = Arc::new(ReplayCache::new(settings.clock_skew));
-        Self { settings, replays }
+        Self {
+            settings,
+            replays,
+            lockout: Arc::default(),
+        }
     }
 
     /// The same KDC, with what it remembers, under other settings.
@@ -77,7 +86,14 @@ impl Kdc {
         Self {
             settings,
             replays: Arc::clone(&self.replays),
+            lockout: Arc::clone(&self.lockout),
         }
+    }
+
+    /// How many wrong passwords came of whom and from where.
+    #[must_use]
+    pub fn lockout(&self) -> &Arc<Lockout> {
+        &self.lockout
     }
 
     /// The settings in force.
@@ -107,6 +123,7 @@ impl Kdc {
                     Outcome {
                         answer: Some(answer),
                         event,
+                        trips: Trips::default(),
                     },
                 );
             }
@@ -114,6 +131,7 @@ impl Kdc {
         let exchange = Exchange {
             settings: &self.settings,
             replays: &self.replays,
+            lockout: &self.lockout,
             view,
             request,
         };
@@ -127,9 +145,11 @@ impl Kdc {
             Kind::As => as_exchange::run(&exchange, &mut event, random),
             _ => tgs_exchange::run(&exchange, &mut event, random),
         };
+        let mut trips = Trips::default();
         let (answer, remember): (Arc<[u8]>, bool) = match done {
             Ok(reply) => (reply.into(), true),
             Err(refusal) => {
+                trips = refusal.trips();
                 event.result = refusal.as_event();
                 event.rule = refusal.rule().cloned();
                 (
@@ -138,7 +158,8 @@ impl Kdc {
                 )
             }
         };
-        if remember {
+        // An answer that waits until it is durable that the client is shut out must not be given to who asks again before.
+        if remember && trips.client.is_none() {
             claim.answered(&answer, request.now.time);
         }
         self.fit(
@@ -146,6 +167,7 @@ impl Kdc {
             Outcome {
                 answer: Some(answer),
                 event,
+                trips,
             },
         )
     }
@@ -179,6 +201,7 @@ impl Kdc {
 struct Exchange<'a> {
     settings: &'a RealmSettings,
     replays: &'a ReplayCache,
+    lockout: &'a Lockout,
     view: &'a View,
     request: &'a Request<'a>,
 }
@@ -190,6 +213,12 @@ impl<'a> Exchange<'a> {
             settings: self.settings,
             database: self.view.access().declared(),
         }
+    }
+
+    /// The counts that a proof of this client is under.
+    fn attempt(&self, client: Option<&PrincipalRecord>) -> Attempt<'a> {
+        let Request { origin, now, .. } = self.request;
+        self.lockout.attempt(self.policy(), client, origin.peer.ip(), now.time)
     }
 
     /// How the request asks for a ticket.
@@ -209,5 +238,9 @@ fn dropped(request: &Request<'_>, reason: &'static str) -> Outcome {
         Kind::Unknown,
         EventResult::Dropped { reason },
     );
-    Outcome { answer: None, event }
+    Outcome {
+        answer: None,
+        event,
+        trips: Trips::default(),
+    }
 }

@@ -43,6 +43,7 @@ use std::sync::Arc;
 use tessera_common::name::Name;
 use tessera_common::role::RoleName;
 
+pub(crate) use self::atomic_file::write as write_file;
 pub use self::durable::{Durable, Opened, Options};
 pub use self::error::{Damage, OpenError};
 pub use self::history::{About, Event, Happened};

@@ -14,6 +14,7 @@ mod explained;
 mod identity;
 mod lifetimes;
 mod link;
+mod lockout;
 mod passwords;
 mod proofs;
 mod rules;

@@ -17,6 +17,7 @@ use tessera_common::time::{KerberosTime, Timestamp};
 use tessera_common::wire::{self, EncTicketPart, Ticket};
 use tessera_kdc::kerberos::{Kdc, Request};
 use tessera_kdc::realm::accounting::{self, Event, Origin};
+use tessera_kdc::realm::lockout::Trips;
 use tessera_kdc::realm::principal::{Attributes, PrincipalId, PrincipalRecord, StoredKey};
 use tessera_kdc::realm::settings::RealmSettings;
 use tessera_kdc::store::{Author, Change, Keyring, MasterKey, Memory, Store};
@@ -53,6 +54,8 @@ pub struct World {
     pub client_ahead: i64,
     pub link: VecDeque<Fate>,
     pub events: Vec<Event>,
+    /// Whom each request has shut out.
+    pub trips: Vec<Trips>,
     pub peer: &'static str,
     pub random: Counter,
     pub store: Memory,
@@ -88,6 +91,7 @@ impl World {
             client_ahead: 0,
             link: VecDeque::new(),
             events: Vec::new(),
+            trips: Vec::new(),
             peer: "192.0.2.7:40000",
             random,
             store,
@@ -201,6 +205,7 @@ impl World {
         };
         let outcome = self.kdc.handle(&self.store.view(), &request, &mut self.random);
         self.events.push(outcome.event);
+        self.trips.push(outcome.trips);
         outcome.answer
     }
 

@@ -238,11 +238,11 @@ impl Executor<'_> {
         }
     }
 
-    fn kept(view: &View, key: &AccessKey) -> Result<Arc<AccessRecord>, Refused> {
+    pub(super) fn kept(view: &View, key: &AccessKey) -> Result<Arc<AccessRecord>, Refused> {
         view.access().get(key).map(Arc::clone).ok_or_else(|| absent(key))
     }
 
-    fn declare_new(&self, declared: Declared) -> Result<AccessRecord, Refused> {
+    pub(super) fn declare_new(&self, declared: Declared) -> Result<AccessRecord, Refused> {
         let record = self.record(declared, None);
         let change = Change::Declare {
             expected: None,
@@ -257,7 +257,7 @@ impl Executor<'_> {
         }
     }
 
-    fn withdraw(&self, key: &AccessKey) -> Result<Response, Refused> {
+    pub(super) fn withdraw(&self, key: &AccessKey) -> Result<Response, Refused> {
         for _ in 0..TRIES {
             let change = Change::Withdraw {
                 key: key.clone(),
@@ -272,7 +272,7 @@ impl Executor<'_> {
         Err(overtaken(&key.to_string()))
     }
 
-    fn record(&self, declared: Declared, before: Option<&AccessRecord>) -> AccessRecord {
+    pub(super) fn record(&self, declared: Declared, before: Option<&AccessRecord>) -> AccessRecord {
         AccessRecord {
             declared,
             revision: 0,
@@ -331,7 +331,7 @@ fn rule_name(text: &str) -> Result<RuleName, Refused> {
         .map_err(|why| Refused::invalid(format!("{text:?} cannot be a rule's name: {why}")))
 }
 
-fn absent(key: &AccessKey) -> Refused {
+pub(super) fn absent(key: &AccessKey) -> Refused {
     let list = match key {
         AccessKey::Role(_) => "principal role list",
         AccessKey::Rule(_) => "principal rule list",
@@ -345,23 +345,28 @@ fn absent(key: &AccessKey) -> Refused {
     )
 }
 
-fn file_only(key: &AccessKey, place: &str) -> Refused {
+pub(super) fn file_only(key: &AccessKey, place: &str) -> Refused {
     Refused::new(
         Reason::Protected,
         format!("{key} is realm.toml's; change {place} there, then `principal reload`"),
     )
 }
 
-fn outdated(found: &AccessRecord, expected: Option<u64>) -> Refused {
+pub(super) fn outdated(found: &AccessRecord, expected: Option<u64>) -> Refused {
     Refused::new(
         Reason::Conflict,
         format!(
-            "{} was changed by {} at {} and is at revision {}, not {}; `principal rule show {}` tells what it is now",
+            "{} was changed by {} at {} and is at revision {}, not {}; `principal {} show {}` tells what it is now",
             found.key(),
             found.changed_by,
             found.changed,
             found.revision,
             expected.unwrap_or(0),
+            match found.key() {
+                AccessKey::Role(_) => "role",
+                AccessKey::Rule(_) => "rule",
+                AccessKey::Policy(_) => "policy",
+            },
             found.key().name()
         ),
     )
@@ -401,7 +406,7 @@ fn rule_info(rule: &Rule, record: Option<&AccessRecord>) -> RuleInfo {
     }
 }
 
-fn history(record: &AccessRecord) -> AccessHistory {
+pub(super) fn history(record: &AccessRecord) -> AccessHistory {
     AccessHistory {
         revision: record.revision,
         created: Time(record.created),

@@ -7,6 +7,7 @@ mod attributes;
 mod execute;
 mod explain;
 mod import;
+mod policies;
 mod socket;
 #[cfg(test)]
 mod tests;

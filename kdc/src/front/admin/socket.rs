@@ -215,10 +215,12 @@ impl AdminFront {
         } else if request == Request::RotateMasterKey {
             self.rotate_master_key(&mut send)?
         } else {
+            let kdc = self.kdc.load_full();
             let mut executor = Executor {
                 store: &*self.store,
-                settings: Arc::clone(self.kdc.load().settings()),
+                settings: Arc::clone(kdc.settings()),
                 workers: &self.workers,
+                lockout: kdc.lockout(),
                 author: Author {
                     who: who.clone(),
                     when: clock::now().time,
@@ -231,7 +233,7 @@ impl AdminFront {
             Ok(()) => self.log.info(format_args!("admin by={who:?} {what} result=done")),
             Err(refused) => self.log.info(format_args!(
                 "admin by={who:?} {what} result=refused reason={} detail={:?}",
-                reason(refused.reason),
+                refused.detail.unwrap_or_else(|| reason(refused.reason)),
                 refused.message
             )),
         }
@@ -296,6 +298,11 @@ fn describe(request: &Request) -> String {
         Request::RemoveRule { name } => return format!("request=remove-rule rule={name:?}"),
         Request::ShowRule { name } => return format!("request=show-rule rule={name:?}"),
         Request::ListRules => ("list-rules", None),
+        Request::AddPolicy { name, .. } => return format!("request=add-policy policy={name:?}"),
+        Request::SetPolicy { name, .. } => return format!("request=set-policy policy={name:?}"),
+        Request::RemovePolicy { name } => return format!("request=remove-policy policy={name:?}"),
+        Request::ShowPolicy { name } => return format!("request=show-policy policy={name:?}"),
+        Request::ListPolicies => ("list-policies", None),
         Request::Reload => ("reload", None),
         Request::RotateMasterKey => ("rotate-master-key", None),
         _ => ("unknown", None),

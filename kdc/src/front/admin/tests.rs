@@ -13,6 +13,7 @@ use tessera_common::time::KerberosTime;
 use super::execute::Executor;
 use crate::front::workers::{Bounds, Workers, WorkersGuard};
 use crate::realm::founding::found;
+use crate::realm::lockout::Lockout;
 use crate::realm::settings::RealmSettings;
 use crate::store::test_realm::{Counter, keyring};
 use crate::store::{Author, Change, Memory, Store, StoreError, View};
@@ -22,6 +23,7 @@ const NOW: KerberosTime = KerberosTime(1_800_000_000);
 pub(super) struct Desk<S> {
     pub(super) store: S,
     pub(super) settings: RealmSettings,
+    pub(super) lockout: Lockout,
     workers: WorkersGuard,
     random: Counter,
 }
@@ -41,6 +43,7 @@ impl<S: Store> Desk<S> {
         Self {
             store,
             settings: settings(),
+            lockout: Lockout::new(),
             workers,
             random,
         }
@@ -52,6 +55,7 @@ impl<S: Store> Desk<S> {
             store: &self.store,
             settings: self.settings.clone().into(),
             workers: &workers,
+            lockout: &self.lockout,
             author: author("uid 1000"),
             random: &mut self.random,
         };
