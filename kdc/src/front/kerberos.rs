@@ -8,7 +8,7 @@ use super::lockout::Keeper;
 use super::per_thread::PerThread;
 use super::workers::Workers;
 use crate::clock;
-use crate::kerberos::{Kdc, Request};
+use crate::kerberos::{Held, Kdc, Request};
 use crate::log::Log;
 use crate::net::{Answer, Deferred, Origin, Service};
 use crate::random::ThreadRandom;
@@ -49,13 +49,7 @@ impl KerberosFront {
 impl KerberosFront {
     // That the client is shut out has to be durable before anybody is told that the password was wrong. Where that cannot be,
     // nobody is told; the client is shut out all the same, and who asks again hears so.
-    fn answer_when_kept(
-        &self,
-        trip: ClientTrip,
-        answer: Option<Arc<[u8]>>,
-        origin: &Origin,
-        later: &dyn Fn() -> Deferred,
-    ) -> Answer {
+    fn answer_when_kept(&self, trip: ClientTrip, held: Held, origin: &Origin, later: &dyn Fn() -> Deferred) -> Answer {
         let Ok(place) = self.workers.place(origin.peer.ip()) else {
             let id = trip.id;
             self.log.warn(format_args!(
@@ -72,10 +66,8 @@ impl KerberosFront {
                 settings: kdc.settings(),
                 log: &log,
             };
-            if keeper.keep(&trip)
-                && let Some(answer) = answer
-            {
-                later.reply(answer);
+            if keeper.keep(&trip) {
+                later.reply(held.release());
             }
         });
         Answer::Later
@@ -98,9 +90,9 @@ impl Service for KerberosFront {
         if let Some(trip) = &outcome.trips.network {
             Keeper::log_network(&self.log, trip);
         }
-        match outcome.trips.client {
-            None => outcome.answer.map_or(Answer::Silence, Answer::Reply),
-            Some(trip) => self.answer_when_kept(trip, outcome.answer, origin, later),
+        match (outcome.trips.client, outcome.held) {
+            (Some(trip), Some(held)) => self.answer_when_kept(trip, held, origin, later),
+            _ => outcome.answer.map_or(Answer::Silence, Answer::Reply),
         }
     }
 

@@ -19,11 +19,12 @@ mod request;
 mod tgs_exchange;
 mod times;
 
+use core::fmt;
 use std::sync::Arc;
 
 use tessera_common::Random;
 use tessera_common::error_code::ErrorCode;
-use tessera_common::time::Timestamp;
+use tessera_common::time::{KerberosTime, Timestamp};
 use tessera_common::wire;
 
 use crate::realm::access::AccessPolicy;
@@ -36,7 +37,7 @@ use crate::store::View;
 pub use explain::{Explained, explain};
 pub use password::{PasswordChange, PasswordStep};
 use refusal::Refusal;
-use replay::{Recalled, ReplayCache};
+use replay::{Claim, Recalled, ReplayCache};
 
 /// A request as it came in.
 #[derive(Clone, Copy, Debug)]
@@ -50,14 +51,39 @@ pub struct Request<'a> {
 }
 
 /// What to send back, and what to write down.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Outcome {
-    /// The reply or the KRB-ERROR; `None`: nothing is answered.
+    /// The reply or the KRB-ERROR; `None`: nothing is answered, or not yet.
     pub answer: Option<Arc<[u8]>>,
     /// What happened.
     pub event: Event,
-    /// Whom it has shut out. That a client is, has to be durable before the answer leaves.
+    /// Whom it has shut out.
     pub trips: Trips,
+    /// The answer where it has shut out the client: that has to be durable before anybody is told.
+    pub held: Option<Held>,
+}
+
+/// An answer that waits for something. Until it is released, who sends the request again is not answered; dropped, it is as if
+/// the request had never come, but for what was counted.
+pub struct Held {
+    claim: Claim<Arc<ReplayCache>>,
+    answer: Arc<[u8]>,
+    now: KerberosTime,
+}
+
+impl Held {
+    /// The answer, which is now for who asks again, too.
+    #[must_use]
+    pub fn release(self) -> Arc<[u8]> {
+        self.claim.answered(&self.answer, self.now);
+        self.answer
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an answer of {} octets", self.answer.len())
+    }
 }
 
 /// The key distribution centre: the realm's settings and what it remembers of requests.
@@ -124,6 +150,7 @@ impl Kdc {
                         answer: Some(answer),
                         event,
                         trips: Trips::default(),
+                        held: None,
                     },
                 );
             }
@@ -158,8 +185,20 @@ impl Kdc {
                 )
             }
         };
-        // An answer that waits until it is durable that the client is shut out must not be given to who asks again before.
-        if remember && trips.client.is_none() {
+        if trips.client.is_some() {
+            let held = Held {
+                claim: claim.lasting(&self.replays),
+                answer,
+                now: request.now.time,
+            };
+            return Outcome {
+                answer: None,
+                event,
+                trips,
+                held: Some(held),
+            };
+        }
+        if remember {
             claim.answered(&answer, request.now.time);
         }
         self.fit(
@@ -168,6 +207,7 @@ impl Kdc {
                 answer: Some(answer),
                 event,
                 trips,
+                held: None,
             },
         )
     }
@@ -242,5 +282,6 @@ fn dropped(request: &Request<'_>, reason: &'static str) -> Outcome {
         answer: None,
         event,
         trips: Trips::default(),
+        held: None,
     }
 }

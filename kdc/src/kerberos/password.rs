@@ -59,7 +59,12 @@ impl Kdc {
         );
         let answered = |answer, event| {
             let trips = Trips::default();
-            PasswordStep::Answered(Box::new(Outcome { answer, event, trips }))
+            PasswordStep::Answered(Box::new(Outcome {
+                answer,
+                event,
+                trips,
+                held: None,
+            }))
         };
         let framed = match kpasswd::Request::decode(request.octets) {
             Ok(framed) => framed,
@@ -272,6 +277,7 @@ impl PasswordChange {
             answer: self.claim.maybe_answered(answer, now.time),
             event: self.event,
             trips: Trips::default(),
+            held: None,
         }
     }
 }

@@ -15,7 +15,7 @@ use tessera_common::error_code::ErrorCode;
 use tessera_common::name::{Name, Principal, Realm};
 use tessera_common::time::{KerberosTime, Timestamp};
 use tessera_common::wire::{self, EncTicketPart, Ticket};
-use tessera_kdc::kerberos::{Kdc, Request};
+use tessera_kdc::kerberos::{Held, Kdc, Request};
 use tessera_kdc::realm::accounting::{self, Event, Origin};
 use tessera_kdc::realm::lockout::Trips;
 use tessera_kdc::realm::principal::{Attributes, PrincipalId, PrincipalRecord, StoredKey};
@@ -206,7 +206,8 @@ impl World {
         let outcome = self.kdc.handle(&self.store.view(), &request, &mut self.random);
         self.events.push(outcome.event);
         self.trips.push(outcome.trips);
-        outcome.answer
+        // As if it were durable at once.
+        outcome.answer.or_else(|| outcome.held.map(Held::release))
     }
 
     /// Sends until an answer comes, the same octets each time, as clients do: one second apart, six times.
