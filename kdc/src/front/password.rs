@@ -101,6 +101,9 @@ fn change_password(kdc: &Kdc, store: &dyn Store, change: PasswordChange) -> Outc
     }
 }
 
+/// The salt and the enctypes that keys are made for.
+type MadeFor = (Vec<u8>, Vec<EncType>);
+
 fn try_to_change(kdc: &Kdc, store: &dyn Store, change: &PasswordChange) -> Result<(), Unchanged> {
     let failed = |why: &dyn core::fmt::Display| Unchanged::Failed(why.to_string());
     let settings = &**kdc.settings();
@@ -108,7 +111,7 @@ fn try_to_change(kdc: &Kdc, store: &dyn Store, change: &PasswordChange) -> Resul
         who: change.author().to_owned(),
         when: clock::now().time,
     };
-    let mut fresh: Option<((Vec<u8>, Vec<EncType>), FreshKeys)> = None;
+    let mut fresh: Option<(MadeFor, FreshKeys)> = None;
     for _ in 0..TRIES {
         let view = store.view();
         let found = view

@@ -8,7 +8,7 @@ use core::fmt::Write as _;
 use core::str::FromStr;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -143,7 +143,7 @@ fn keep_late(kdc: &Kdc, store: &dyn Store, log: &Log) {
     }
 }
 
-fn write(path: &PathBuf, kdc: &Kdc) -> io::Result<()> {
+fn write(path: &Path, kdc: &Kdc) -> io::Result<()> {
     write_file(path, &encode(&kdc.lockout().save(clock::now().time)))
 }
 
