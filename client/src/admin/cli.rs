@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use tessera_common::admin::{Act, Deadline, Limit, RightChanges, RoleChanges, Rotation, RuleChanges, Settings, YesNo};
+use tessera_common::admin::{
+    Act, Deadline, Limit, OrNone, OwnPolicy, PolicyChanges, RightChanges, RoleChanges, Rotation, RuleChanges, Settings,
+    Span, YesNo,
+};
 use tessera_common::crypto::EncType;
 use tessera_common::role::RoleName;
 
@@ -67,6 +70,12 @@ impl Cli {
                 let nothing = "nothing to set: name at least one part, as in --effect deny";
                 Err(Self::command().error(ErrorKind::MissingRequiredArgument, nothing))
             }
+            Command::Policy(PolicyCommand::Set { parts, .. })
+                if PolicyChanges::from(&**parts) == PolicyChanges::default() =>
+            {
+                let nothing = "nothing to set: name at least one part, as in --min-length 12";
+                Err(Self::command().error(ErrorKind::MissingRequiredArgument, nothing))
+            }
             _ => Ok(cli),
         }
     }
@@ -92,6 +101,9 @@ pub(super) enum Command {
         /// Give it this role; as often as there are roles
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<RoleName>,
+        /// Let it go by this policy
+        #[arg(long, value_name = "POLICY", value_parser = policy)]
+        policy: Option<OwnPolicy>,
     },
     /// List principals
     List {
@@ -166,7 +178,7 @@ pub(super) enum Command {
         /// Its name, or an alias
         name: String,
     },
-    /// Take a lock away
+    /// Take a lock away, also one that came of too many wrong passwords
     Unlock {
         /// Its name, or an alias
         name: String,
@@ -232,6 +244,9 @@ pub(super) enum Command {
     /// Rules: who may have tickets for which services, from where, when and for how long
     #[command(subcommand)]
     Rule(RuleCommand),
+    /// Policies: what passwords have to be, how many wrong ones are taken, and what keys and tickets come of them
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Apply a changed realm.toml
     Reload,
 }
@@ -305,6 +320,132 @@ pub(super) enum RuleCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyCommand {
+    /// Add a policy
+    Add {
+        /// Its name: of a-z, 0-9, '.', '_' and '-'; 'default' is for every password without one
+        name: String,
+        #[command(flatten)]
+        parts: Box<PolicyArgs>,
+    },
+    /// Change parts of a policy
+    Set {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        parts: Box<PolicyArgs>,
+        /// Only if it is still at this revision, as 'policy show' told it
+        #[arg(long, value_name = "NUMBER")]
+        revision: Option<u64>,
+    },
+    /// Remove a policy that no principal has for its own
+    Remove {
+        /// Its name
+        name: String,
+    },
+    /// Show one policy
+    Show {
+        /// Its name
+        name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List policies, and where they are declared
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The parts of a policy; `none` says nothing of one.
+#[derive(Debug, Args)]
+pub(super) struct PolicyArgs {
+    /// The fewest characters of a password; or none
+    #[arg(long, value_name = "NUMBER")]
+    min_length: Option<OrNone<u32>>,
+    /// Of how many kinds these have to be: lower case, upper case, digits, punctuation, others; or none
+    #[arg(long, value_name = "NUMBER")]
+    min_classes: Option<OrNone<u8>>,
+    /// How hard a password has to be to guess, from 1 to 4; or none
+    #[arg(long, value_name = "NUMBER")]
+    min_strength: Option<OrNone<u8>>,
+    /// No word of the realm's dictionary
+    #[arg(long, value_name = "yes|no")]
+    dictionary: Option<YesNo>,
+    /// How many passwords, the present one included, cannot be taken again; or none
+    #[arg(long, value_name = "NUMBER")]
+    history: Option<OrNone<u16>>,
+    /// How long a password has to be kept before its owner may change it; or none
+    #[arg(long, value_name = "SPAN")]
+    min_age: Option<OrNone<Span>>,
+    /// How long a password is good for; or none
+    #[arg(long, value_name = "SPAN")]
+    max_age: Option<OrNone<Span>>,
+    /// How many wrong passwords are tried before no more are; or none
+    #[arg(long, value_name = "NUMBER")]
+    max_failures: Option<OrNone<u16>>,
+    /// Within what time these have to come; none for 15m
+    #[arg(long, value_name = "SPAN")]
+    failure_window: Option<OrNone<Span>>,
+    /// For how long no more are tried; none until 'unlock'
+    #[arg(long, value_name = "SPAN")]
+    lockout: Option<OrNone<Span>>,
+    /// Make new keys for these enctypes, best first; none for the realm's
+    #[arg(long, value_name = "ENCTYPE,…", value_delimiter = ',', value_parser = enctype_or_none)]
+    enctypes: Option<Vec<OrNoEnctype>>,
+    /// The longest life of tickets, as in 8h; or none
+    #[arg(long, value_name = "SPAN")]
+    max_life: Option<OrNone<Span>>,
+    /// The longest time that they can be renewed for, 0s for not at all; or none
+    #[arg(long, value_name = "SPAN")]
+    max_renew: Option<OrNone<Span>>,
+}
+
+/// One of a list of enctypes, or what stands for an empty one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum OrNoEnctype {
+    None,
+    One(EncType),
+}
+
+fn enctype_or_none(text: &str) -> Result<OrNoEnctype, String> {
+    match text {
+        "none" => Ok(OrNoEnctype::None),
+        name => enctype(name).map(OrNoEnctype::One),
+    }
+}
+
+fn policy(text: &str) -> Result<OwnPolicy, String> {
+    text.parse::<OwnPolicy>().map_err(|why| why.to_string())
+}
+
+impl From<&PolicyArgs> for PolicyChanges {
+    fn from(args: &PolicyArgs) -> Self {
+        let name = |etype: &OrNoEnctype| match etype {
+            OrNoEnctype::None => None,
+            OrNoEnctype::One(etype) => Some(etype.name().to_owned()),
+        };
+        Self {
+            min_length: args.min_length,
+            min_classes: args.min_classes,
+            min_strength: args.min_strength,
+            dictionary: args.dictionary,
+            history: args.history,
+            min_age: args.min_age,
+            max_age: args.max_age,
+            max_failures: args.max_failures,
+            failure_window: args.failure_window,
+            lockout: args.lockout,
+            enctypes: args.enctypes.as_ref().map(|all| all.iter().filter_map(name).collect()),
+            max_life: args.max_life,
+            max_renew: args.max_renew,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -498,6 +639,9 @@ pub(super) struct SettingsArgs {
     /// The longest time that they can be renewed for; realm for the realm's
     #[arg(long, value_name = "SPAN")]
     max_renew: Option<Limit>,
+    /// The policy that it goes by, or none
+    #[arg(long, value_name = "POLICY", value_parser = policy)]
+    policy: Option<OwnPolicy>,
     /// No tickets until the password is changed
     #[arg(long, value_name = "yes|no", num_args = 0..=1, default_missing_value = "yes")]
     must_change_password: Option<YesNo>,
@@ -543,6 +687,7 @@ impl From<&SettingsArgs> for Settings {
             password_expires: args.password_expires,
             max_life: args.max_life,
             max_renew: args.max_renew,
+            policy: args.policy.clone(),
             must_change_password: args.must_change_password,
             preauth: args.preauth,
             service: args.service,

@@ -56,6 +56,7 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
                 no_preauth,
                 enctypes,
                 roles,
+                policy,
             } => {
                 let keys = if random_key {
                     NewKeys::Random
@@ -64,6 +65,7 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
                 };
                 let settings = Settings {
                     preauth: no_preauth.then_some(YesNo::No),
+                    policy,
                     ..Settings::default()
                 };
                 let enctypes = enctypes.map(|all| all.iter().map(|etype| etype.name().to_owned()).collect());
@@ -166,6 +168,7 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
             Command::Export => self.export()?,
             Command::Role(command) => self.role(command)?,
             Command::Rule(command) => self.rule(command)?,
+            Command::Policy(command) => self.policy(command)?,
             Command::Reload => self.reload()?,
         }
         Ok(Outcome::Done)

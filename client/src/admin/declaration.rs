@@ -53,8 +53,6 @@ struct FileRule {
 struct FilePrincipal {
     #[serde(default, deserialize_with = "one_or_list", skip_serializing_if = "Vec::is_empty")]
     aliases: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    policy: Option<String>,
     #[serde(default, deserialize_with = "one_or_list", skip_serializing_if = "Vec::is_empty")]
     roles: Vec<RoleName>,
     // Takes what is left, and refuses what it does not know.
@@ -128,7 +126,6 @@ pub(super) fn write(declaration: Declaration) -> Result<String, toml::ser::Error
             let settings = toml::Table::try_from(&principal.settings)?;
             let principal = FilePrincipal {
                 aliases: principal.aliases,
-                policy: principal.policy,
                 roles: principal.roles,
                 settings,
             };
@@ -196,7 +193,6 @@ impl FilePrincipal {
         })?;
         Ok(DeclaredPrincipal {
             aliases: self.aliases,
-            policy: self.policy,
             roles: self.roles,
             settings,
         })
@@ -238,10 +234,10 @@ max-life = "1h"
 
 [principals.alice]
 aliases = ["al"]
-policy = "strict"
 roles = ["staff"]
 expires = "2027-01-31T18:00:00Z"
 max-life = "4h"
+policy = "strict"
 preauth = false
 
 [principals."host/www.example.com"]

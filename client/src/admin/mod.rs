@@ -14,6 +14,7 @@ mod password;
 mod progress;
 mod render;
 mod render_access;
+mod render_policy;
 mod server;
 mod socket;
 mod ticket;

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use tessera_common::admin::{Considered, Entitlement, Explanation, KeyInfo, Offer, PrincipalInfo};
+use tessera_common::admin::{Considered, Entitlement, Explanation, KeyInfo, Offer, PrincipalInfo, ShutOutInfo};
 use tessera_common::time::KerberosTime;
 
 pub(super) const BOLD: &str = "1";
@@ -82,11 +82,13 @@ fn row(info: &PrincipalInfo) -> [String; 4] {
 /// All that there is to say of one principal, at this time. The labels are the names of the fields in JSON, as people write them.
 pub(super) fn show(info: &PrincipalInfo, look: Look, now: KerberosTime) -> String {
     let one = |text: String| vec![text];
-    let fields: [(&str, Vec<String>); 16] = [
+    let fields: [(&str, Vec<String>); 18] = [
         ("Name", one(info.name.clone())),
         ("Aliases", several(info.aliases.clone())),
         ("Attributes", one(several(info.attributes.clone()).join(", "))),
         ("Roles", one(several(names(&info.roles)).join(", "))),
+        ("Policy", one(or(info.policy.as_ref(), "none"))),
+        ("Shut out", one(shut_out(info.shut_out.as_ref()))),
         ("Expires", one(or(info.expires.as_ref(), "never"))),
         ("Password expires", one(or(info.password_expires.as_ref(), "never"))),
         ("Max life", one(or(info.max_life.as_ref(), "the realm's"))),
@@ -103,7 +105,19 @@ pub(super) fn show(info: &PrincipalInfo, look: Look, now: KerberosTime) -> Strin
         ("Revision", one(info.revision.to_string())),
         ("Id", one(info.id.clone())),
     ];
-    labelled(&fields, look, |label, _| label == "Attributes" && is_locked(info))
+    labelled(&fields, look, |label, value| match label {
+        "Attributes" => is_locked(info),
+        "Shut out" => value != "no",
+        _ => false,
+    })
+}
+
+fn shut_out(shut_out: Option<&ShutOutInfo>) -> String {
+    match shut_out {
+        None => "no".to_owned(),
+        Some(ShutOutInfo { until: None, .. }) => "until unlocked".to_owned(),
+        Some(ShutOutInfo { until: Some(until), .. }) => format!("until {until}"),
+    }
 }
 
 /// What one would be offered and given.
@@ -237,7 +251,10 @@ fn age(span: Duration) -> String {
 }
 
 fn is_locked(info: &PrincipalInfo) -> bool {
-    info.attributes.iter().any(|attribute| attribute == "locked")
+    let barring = ["locked", "shut-out"];
+    info.attributes
+        .iter()
+        .any(|attribute| barring.contains(&attribute.as_str()))
 }
 
 pub(super) fn or(value: Option<&impl ToString>, absent: &str) -> String {
@@ -281,6 +298,8 @@ mod tests {
             revision: 7,
             attributes: Vec::new(),
             roles: Vec::new(),
+            policy: None,
+            shut_out: None,
             expires: None,
             password_expires: None,
             max_life: None,
@@ -342,7 +361,7 @@ mod tests {
         let plain = show(&info("a@R"), Look::Plain, NOW);
         assert_eq!(
             plain,
-            "Name: a@R\nAliases: none\nAttributes: none\nRoles: none\nExpires: never\nPassword expires: never\n\
+            "Name: a@R\nAliases: none\nAttributes: none\nRoles: none\nPolicy: none\nShut out: no\nExpires: never\nPassword expires: never\n\
              Max life: the realm's\nMax renew: the realm's\nKvno: 2\nKeys: kvno 2, aes256-cts-hmac-sha1-96, current, made 1970-01-01T00:00:00Z (12d ago)\n\
              Keys changed: 1970-01-01T00:00:00Z\nCreated: 1970-01-01T00:00:00Z\nChanged: 1970-01-02T00:00:00Z\n\
              Changed by: uid 0\nRevision: 7\nId: 00ff\n"
@@ -350,6 +369,11 @@ mod tests {
         let mut all = locked("a@R");
         all.aliases = vec!["b@R".into(), "c@R".into()];
         all.roles = vec!["mail".parse().unwrap(), "staff".parse().unwrap()];
+        all.policy = Some("staff".into());
+        all.shut_out = Some(ShutOutInfo {
+            since: Time(KerberosTime(0)),
+            until: None,
+        });
         all.max_life = Some(Span(Duration::from_secs(3600)));
         all.keys[0].salt = Some("Ra\n".into());
         all.keys[0].retired = Some(Time(KerberosTime(0)));
@@ -362,6 +386,8 @@ mod tests {
             "\x1b[1m                \x1b[0m  c@R\n",
             "\x1b[1mAttributes      \x1b[0m  \x1b[31mlocked, no-preauth\x1b[0m\n",
             "\x1b[1mRoles           \x1b[0m  mail, staff\n",
+            "\x1b[1mPolicy          \x1b[0m  staff\n",
+            "\x1b[1mShut out        \x1b[0m  \x1b[31muntil unlocked\x1b[0m\n",
             "\x1b[1mMax life        \x1b[0m  1h\n",
             "\x1b[1mKvno            \x1b[0m  none\n",
             "kvno 2, aes256-cts-hmac-sha1-96, former, salt \"Ra\\n\", good until 1970-01-01T00:00:00Z\n",

@@ -141,7 +141,7 @@ fn considered(right: &ConsideredRight) -> String {
 }
 
 // To a person, columns under a heading, each as wide as what is in it; the last column and alarming rows apart.
-fn columns<const N: usize>(
+pub(super) fn columns<const N: usize>(
     headings: [&str; N],
     rows: &[[String; N]],
     look: Look,

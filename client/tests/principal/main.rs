@@ -32,6 +32,8 @@ fn info(name: &str, kvno: u32) -> PrincipalInfo {
         revision: 7,
         attributes: vec!["not-a-service".into()],
         roles: vec!["staff".parse().unwrap()],
+        policy: None,
+        shut_out: None,
         expires: Some(Time(KerberosTime(0))),
         password_expires: None,
         max_life: None,

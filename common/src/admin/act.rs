@@ -142,7 +142,11 @@ impl Request {
             Self::List { .. } | Self::Export => Act::List,
             Self::Show { .. } => Act::Show,
             Self::Explain { .. } | Self::ExplainAct { .. } => Act::Explain,
-            Self::ListRoles | Self::ListRules | Self::ShowRule { .. } => Act::ShowAccess,
+            Self::ListRoles
+            | Self::ListRules
+            | Self::ListPolicies
+            | Self::ShowRule { .. }
+            | Self::ShowPolicy { .. } => Act::ShowAccess,
             Self::Add(_) => Act::Add,
             Self::Import { .. } => Act::Import,
             Self::Set { roles, .. } if !roles.is_empty() => Act::Grant,
@@ -162,6 +166,9 @@ impl Request {
             | Self::AddRule { .. }
             | Self::SetRule { .. }
             | Self::RemoveRule { .. }
+            | Self::AddPolicy { .. }
+            | Self::SetPolicy { .. }
+            | Self::RemovePolicy { .. }
             | Self::Apply { .. } => Act::Declare,
             Self::Reload => Act::Reload,
             Self::RotateMasterKey => Act::RotateMasterKey,
@@ -241,7 +248,7 @@ mod tests {
         };
         let more = Settings {
             preauth: Some(YesNo::No),
-            ..must
+            ..must.clone()
         };
         let staff = RoleChanges {
             add: vec!["staff".parse().unwrap()],

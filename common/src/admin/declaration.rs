@@ -43,9 +43,6 @@ pub struct DeclaredPrincipal {
     /// Its other names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
-    /// The policy that it goes by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy: Option<String>,
     /// What it is to services and to the realm.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<RoleName>,
@@ -142,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_declaration_looks_as_documented() {
-        let text = r#"{"roles":{"desk":{"rights":["helpdesk:*/student"]},"staff":{}},"policies":{"strict":{"min-length":12}},"rules":{"office":{"effect":"allow","services":["host/*"]}},"principals":{"alice":{"aliases":["al"],"policy":"strict","roles":["staff"],"settings":{"max-life":"4h"}}}}"#;
+        let text = r#"{"roles":{"desk":{"rights":["helpdesk:*/student"]},"staff":{}},"policies":{"strict":{"min-length":12}},"rules":{"office":{"effect":"allow","services":["host/*"]}},"principals":{"alice":{"aliases":["al"],"roles":["staff"],"settings":{"max-life":"4h","policy":"strict"}}}}"#;
         let declaration: Declaration = serde_json::from_str(text).unwrap();
         assert_eq!(declaration.len(), 5);
         assert_eq!(serde_json::to_string(&declaration).unwrap(), text);

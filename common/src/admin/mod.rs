@@ -32,10 +32,10 @@ pub use declaration::{
 pub use explanation::{ActExplanation, Considered, ConsideredRight, Entitlement, Explanation, Offer};
 pub use frame::{Dialogue, FrameError, MAX_FRAME, MessageSink, MessageSource, read_frame, write_frame};
 pub use octets::{HexOctets, Password};
-pub use policy::PolicyBody;
-pub use principal::{ImportRecord, ImportRecordError, KeyInfo, KeyUse, PrincipalInfo, Span, Time};
+pub use policy::{OrNone, OrNoneError, PolicyBody, PolicyChanges, PolicyInfo};
+pub use principal::{ImportRecord, ImportRecordError, KeyInfo, KeyUse, PrincipalInfo, ShutOutInfo, Span, Time};
 pub use sealed::{MAX_TOKEN, REQUIRED, Sealed, read_token, write_token};
-pub use settings::{Deadline, DeadlineError, Limit, LimitError, Settings, Switch, YesNo, YesNoError};
+pub use settings::{Deadline, DeadlineError, Limit, LimitError, OwnPolicy, Settings, Switch, YesNo, YesNoError};
 
 /// The version of this protocol. Both ends have to speak the same.
 pub const PROTOCOL: u32 = 3;
@@ -240,6 +240,35 @@ pub enum Request {
     },
     /// Every rule, wherever it is declared.
     ListRules,
+    /// A policy in the database.
+    AddPolicy {
+        /// Its name.
+        name: String,
+        /// Its parts.
+        parts: PolicyChanges,
+    },
+    /// Other parts of a policy in the database.
+    SetPolicy {
+        /// Its name.
+        name: String,
+        /// What is to change; the rest stays.
+        parts: PolicyChanges,
+        /// Only if it is still at this revision; absent, whatever somebody else changed in the meantime.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<u64>,
+    },
+    /// The policy is to be no more in the database. Refused while a principal has it.
+    RemovePolicy {
+        /// Its name.
+        name: String,
+    },
+    /// One policy, wherever it is declared.
+    ShowPolicy {
+        /// Its name.
+        name: String,
+    },
+    /// Every policy, wherever it is declared.
+    ListPolicies,
     /// The realm is to be as this declares it: all of it, or nothing. Answered by [`Response::Differences`].
     Apply {
         /// What is declared.
@@ -374,6 +403,10 @@ pub enum Response {
     Roles(Vec<RoleInfo>),
     /// Some rules; more may follow until [`Response::Done`].
     Rules(Vec<RuleInfo>),
+    /// It is done, and durable; the policy is now this. Or this is the policy that was asked for.
+    Policy(Box<PolicyInfo>),
+    /// Some policies; more may follow until [`Response::Done`].
+    Policies(Vec<PolicyInfo>),
     /// Some of what a declaration changed, or would; more may follow until [`Response::Done`].
     Differences(Vec<Difference>),
     /// Some of what the database holds; more may follow until [`Response::Done`].
@@ -450,7 +483,7 @@ pub struct KeytabKey {
 pub enum Reason {
     /// The caller is not permitted.
     NotPermitted,
-    /// There is no such principal, role or rule.
+    /// There is no such principal, role, rule or policy.
     NotFound,
     /// The name is taken.
     Taken,

@@ -27,9 +27,13 @@ pub struct PrincipalInfo {
     pub attributes: Vec<String>,
     /// What it is to the realm's services, sorted.
     pub roles: Vec<RoleName>,
+    /// The policy that it goes by: its own or, for a password without one, `default` if there is such a policy.
+    pub policy: Option<String>,
+    /// Whether too many wrong passwords have shut it out.
+    pub shut_out: Option<ShutOutInfo>,
     /// From then on it gets no tickets.
     pub expires: Option<Time>,
-    /// From then on it has to change its password.
+    /// From then on it has to change its password, also because its policy says so.
     pub password_expires: Option<Time>,
     /// The longest life of its tickets; `null`: the realm's.
     pub max_life: Option<Span>,
@@ -47,6 +51,16 @@ pub struct PrincipalInfo {
     pub changed: Time,
     /// Who changed it last.
     pub changed_by: String,
+}
+
+/// How long too many wrong passwords shut a principal out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ShutOutInfo {
+    /// Since when.
+    pub since: Time,
+    /// Until when; `null`: until an administrator unlocks it.
+    pub until: Option<Time>,
 }
 
 /// A key as it is shown: all but the key.
@@ -351,6 +365,11 @@ mod tests {
             revision: 7,
             attributes: vec!["locked".into()],
             roles: vec!["staff".parse().unwrap()],
+            policy: Some("staff".into()),
+            shut_out: Some(ShutOutInfo {
+                since: Time(KerberosTime(0)),
+                until: None,
+            }),
             expires: Some(Time(KerberosTime(0))),
             password_expires: None,
             max_life: Some(Span(Duration::from_secs(3600))),

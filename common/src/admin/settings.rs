@@ -7,6 +7,7 @@ use core::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::duration;
+use crate::role::{RoleNameError, is_role_name};
 use crate::time::KerberosTime;
 
 /// When something ends: `never`, an RFC 3339 time, or `+D` from now.
@@ -122,6 +123,36 @@ impl Limit {
     }
 }
 
+/// The policy that a principal goes by: its name, or `none` for none of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnPolicy {
+    /// None of its own: the one that is called `default`, if it has a password and there is one.
+    None,
+    /// This one.
+    Named(String),
+}
+
+impl FromStr for OwnPolicy {
+    type Err = RoleNameError;
+
+    fn from_str(text: &str) -> Result<Self, RoleNameError> {
+        match text {
+            "none" => Ok(Self::None),
+            name if is_role_name(name) => Ok(Self::Named(name.to_owned())),
+            _ => Err(RoleNameError),
+        }
+    }
+}
+
+impl fmt::Display for OwnPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
+}
+
 /// `yes` or `no`; in JSON, `true` or `false`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "bool", into = "bool")]
@@ -186,6 +217,9 @@ macro_rules! settings {
             /// How long they can be renewed at most.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub max_renew: Option<Limit>,
+            /// The policy that it goes by.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub policy: Option<OwnPolicy>,
             $(
                 $(#[$meta])*
                 #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -275,7 +309,7 @@ macro_rules! as_text {
     )+};
 }
 
-as_text!(Deadline, Limit);
+as_text!(Deadline, Limit, OwnPolicy);
 
 #[cfg(test)]
 mod tests {
@@ -309,6 +343,18 @@ mod tests {
         for bad in ["", "10", "never"] {
             assert_eq!(bad.parse::<Limit>(), Err(LimitError), "{bad}");
         }
+    }
+
+    #[test]
+    fn policies_are_named_or_none() {
+        for text in ["none", "staff", "default"] {
+            let policy: OwnPolicy = text.parse().unwrap();
+            assert_eq!(
+                (policy == OwnPolicy::None, policy.to_string()),
+                (text == "none", text.to_owned())
+            );
+        }
+        assert_eq!("Staff".parse::<OwnPolicy>(), Err(RoleNameError));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `[roles]` and `[rules]`: who may have tickets for what.
+//! `[roles]` and `[rules]`: who may have tickets for what; and `[policies]`, which are declared beside them.
 
 use core::fmt;
 use core::str::FromStr;
@@ -9,15 +9,17 @@ use tessera_common::duration;
 use tessera_common::role::RoleName;
 
 use super::LONGEST_LIFE;
+use super::policies::read_policy;
 use super::reader::{self, Fault, Placed, Problem, Table};
 use crate::realm::access::{Access, Conflict, Source};
 use crate::realm::glob::Glob;
 use crate::realm::hours::{Hours, Window};
 use crate::realm::network::Network;
+use crate::realm::policy::PolicyName;
 use crate::realm::rights::{Granted, MOST_RIGHTS, Role};
 use crate::realm::rules::{Effect, Rule, RuleError, RuleName, RuleParts};
 
-/// `[roles]` and `[rules]`, checked as far as a file can be without the database, which has roles and rules, too.
+/// `[roles]`, `[rules]` and `[policies]`, checked as far as a file can be without the database, which has such, too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessConfig {
     declared: Access,
@@ -32,12 +34,14 @@ enum Named {
     Role(RoleName),
     /// A rule begins.
     Rule(RuleName),
+    /// A policy begins.
+    Policy(PolicyName),
     /// A rule names a role.
     RoleOf(RuleName, RoleName),
 }
 
 impl AccessConfig {
-    pub(super) fn read(roles: Table<'_, '_>, rules: Table<'_, '_>) -> Self {
+    pub(super) fn read(roles: Table<'_, '_>, rules: Table<'_, '_>, policies: Table<'_, '_>) -> Self {
         let mut places = Vec::new();
         let mut declared_roles = Vec::new();
         for (name, mut table) in roles.tables() {
@@ -71,13 +75,20 @@ impl AccessConfig {
             .into_iter()
             .filter_map(|(name, table)| read_rule(&name.value, table, &mut places))
             .collect();
+        let mut declared_policies = Vec::new();
+        for (name, table) in policies.tables() {
+            if let Some((policy, place)) = read_policy(&name.value, table) {
+                places.push((Named::Policy(policy.name().clone()), place));
+                declared_policies.push(policy);
+            }
+        }
         Self {
-            declared: Access::new(declared_roles, rules),
+            declared: Access::new(declared_roles, rules).with_policies(declared_policies),
             places,
         }
     }
 
-    /// The roles and rules of the file.
+    /// The roles, rules and policies of the file.
     #[must_use]
     pub const fn declared(&self) -> &Access {
         &self.declared
@@ -100,7 +111,8 @@ impl AccessConfig {
                 rule,
                 role,
             } => Some(Named::RoleOf(rule.clone(), role.clone())),
-            Conflict::Policy(_) | Conflict::Undeclared { .. } => None,
+            Conflict::Policy(policy) => Some(Named::Policy(policy.clone())),
+            Conflict::Undeclared { .. } => None,
         };
         let place = self.places.iter().find(|(at, _)| Some(at) == named.as_ref());
         match place {
@@ -115,7 +127,7 @@ impl AccessConfig {
 }
 
 // The table's own name; `None`, with the problem noted, when it is none.
-fn checked<T: FromStr<Err: fmt::Display>>(name: &str, table: &Table<'_, '_>) -> Option<T> {
+pub(super) fn checked<T: FromStr<Err: fmt::Display>>(name: &str, table: &Table<'_, '_>) -> Option<T> {
     match name.parse() {
         Ok(name) => Some(name),
         Err(why) => {

@@ -17,6 +17,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use tessera_common::admin::Span;
 use tessera_common::role::RoleName;
 use tessera_common::time::KerberosTime;
 
@@ -340,8 +341,8 @@ impl<'p> AccessPolicy<'p> {
         self.settings.access.policy(name).or_else(|| self.database.policy(name))
     }
 
-    /// The policy that a principal goes by: its own; or else, if it has a password and is not one that the realm cannot be
-    /// without, the one that is called `default`. One that is not declared any more is as none.
+    /// The policy that a principal goes by: its own; or else, if it has a password, the one that is called `default`. One that
+    /// is not declared any more is as none.
     #[must_use]
     pub fn policy_of(self, record: &PrincipalRecord) -> Option<&'p Policy> {
         match &record.policy {
@@ -349,6 +350,27 @@ impl<'p> AccessPolicy<'p> {
             None if record.has_password() => self.policy(DEFAULT_POLICY),
             None => None,
         }
+    }
+
+    /// The policy that a new password of this principal has to meet, whether it has one already or not.
+    #[must_use]
+    pub fn policy_for_password(self, own: Option<&PolicyName>) -> Option<&'p Policy> {
+        self.policy(own.map_or(DEFAULT_POLICY, PolicyName::as_str))
+    }
+
+    /// From when on a principal's password lets it do no more than change it: what its own record says, or the greatest age
+    /// that its policy lets a password reach, whichever is earlier.
+    #[must_use]
+    pub fn password_expires(self, record: &PrincipalRecord) -> Option<KerberosTime> {
+        let own = record.password_expires;
+        let Some(Span(age)) = self.policy_of(record).and_then(|policy| policy.parts().max_age) else {
+            return own;
+        };
+        let by_age = record
+            .keys_changed
+            .filter(|_| record.has_password())
+            .map(|made| made.plus(age));
+        [own, by_age].into_iter().flatten().min()
     }
 
     /// What these roles let their holders do to the realm: each right, with the role that gives it.

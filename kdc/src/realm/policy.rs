@@ -11,6 +11,9 @@ use tessera_common::admin::Span;
 use tessera_common::crypto::EncType;
 use tessera_common::role::{RoleNameError, is_role_name};
 
+/// What is said in place of a policy's name where there is to be none; so no policy can be called so.
+pub const NO_POLICY: &str = "none";
+
 /// The policy that every principal with a password goes by that has none of its own, if there is such a policy.
 pub const DEFAULT_POLICY: &str = "default";
 
@@ -27,10 +30,19 @@ pub const MOST_FAILURES: u16 = 1000;
 /// How long a wrong password counts where the policy does not say.
 pub const DEFAULT_FAILURE_WINDOW: Duration = Duration::from_secs(15 * 60);
 
-/// A policy's name, of the same characters as a role's. A copy costs a count.
+/// A policy's name, of the same characters as a role's, and not [`NO_POLICY`]. A copy costs a count.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PolicyName(Arc<str>);
+
+/// Why a text is no policy's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyNameError {
+    /// It has other characters than a name has.
+    Form(RoleNameError),
+    /// It is [`NO_POLICY`].
+    None,
+}
 
 /// What a policy is made of, before it is checked that the parts go together. Its serial form is the one for files and for
 /// messages: kebab-case names, absent where there is nothing to say.
@@ -124,12 +136,12 @@ impl PolicyName {
     /// Checks a policy's name.
     ///
     /// # Errors
-    /// [`RoleNameError`] when it is none; the rule is the same.
-    pub fn new(text: &str) -> Result<Self, RoleNameError> {
-        if is_role_name(text) {
-            Ok(Self(text.into()))
-        } else {
-            Err(RoleNameError)
+    /// [`PolicyNameError`] when it is none.
+    pub fn new(text: &str) -> Result<Self, PolicyNameError> {
+        match text {
+            NO_POLICY => Err(PolicyNameError::None),
+            _ if is_role_name(text) => Ok(Self(text.into())),
+            _ => Err(PolicyNameError::Form(RoleNameError)),
         }
     }
 
@@ -218,6 +230,15 @@ impl Policy {
         &self.parts
     }
 
+    /// What new keys are made for under this policy, where the realm makes them for `otherwise`; best first.
+    #[must_use]
+    pub fn enctypes<'e>(policy: Option<&'e Self>, otherwise: &'e [EncType]) -> &'e [EncType] {
+        match policy.map(|policy| policy.parts.enctypes.as_slice()) {
+            None | Some([]) => otherwise,
+            Some(own) => own,
+        }
+    }
+
     /// How many wrong passwords are too many; `None`: any number is tried.
     #[must_use]
     pub fn failure_limit(&self) -> Option<FailureLimit> {
@@ -272,6 +293,17 @@ impl From<Policy> for PolicyParts {
     }
 }
 
+impl fmt::Display for PolicyNameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Form(why) => fmt::Display::fmt(why, f),
+            Self::None => f.write_str("that stands for no policy at all"),
+        }
+    }
+}
+
+impl core::error::Error for PolicyNameError {}
+
 impl fmt::Display for PolicyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
@@ -291,17 +323,17 @@ impl Borrow<str> for PolicyName {
 }
 
 impl FromStr for PolicyName {
-    type Err = RoleNameError;
+    type Err = PolicyNameError;
 
-    fn from_str(text: &str) -> Result<Self, RoleNameError> {
+    fn from_str(text: &str) -> Result<Self, PolicyNameError> {
         Self::new(text)
     }
 }
 
 impl TryFrom<String> for PolicyName {
-    type Error = RoleNameError;
+    type Error = PolicyNameError;
 
-    fn try_from(text: String) -> Result<Self, RoleNameError> {
+    fn try_from(text: String) -> Result<Self, PolicyNameError> {
         Self::new(&text)
     }
 }
@@ -375,6 +407,7 @@ mod tests {
             assert!(error.contains(why), "{tail}: {error}");
         }
         assert!(policy(r#"{"name":"Staff"}"#).is_err());
+        assert!(policy(r#"{"name":"none"}"#).unwrap_err().contains("no policy at all"));
     }
 
     #[test]

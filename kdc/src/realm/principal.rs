@@ -113,6 +113,14 @@ pub struct ShutOut {
     pub until: Option<KerberosTime>,
 }
 
+impl ShutOut {
+    /// Whether it still counts.
+    #[must_use]
+    pub fn is_in_force(&self, now: KerberosTime) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
 impl PrincipalRecord {
     /// A principal without keys and with nothing that sets it apart.
     #[must_use]

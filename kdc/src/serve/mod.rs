@@ -1,5 +1,6 @@
 //! The daemon: puts store, fronts and listeners together, and takes them apart again.
 
+mod failures;
 mod greeting;
 mod reload;
 mod stoppable;
@@ -36,6 +37,7 @@ use crate::random::ThreadRandom;
 use crate::realm::founding;
 use crate::realm::settings::RealmSettings;
 use crate::store::{Author, Durable, MASTER_KEY_FILE, Notice, Opened, Store};
+use failures::{FAILURES_FILE, FailuresWriter};
 use stoppable::Stoppable;
 use upkeep::Upkeep;
 
@@ -95,7 +97,9 @@ impl Daemon {
             log.warn("[listen] has no address: nobody but administrators can reach the realm");
         }
         let admin = AdminSocket::bind(&config.realm.state)?;
-        let kdc = Arc::new(ArcSwap::from_pointee(Kdc::new(settings)));
+        let kdc = Kdc::new(settings);
+        failures::restore(&config.realm.state, &kdc, log);
+        let kdc = Arc::new(ArcSwap::from_pointee(kdc));
         Ok(Self {
             config,
             store,
@@ -126,7 +130,12 @@ impl Daemon {
         let store = Arc::new(Stoppable::new(self.store));
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
 
-        let front = KerberosFront::new(Arc::clone(&self.kdc), Arc::clone(&shared), log.clone());
+        let front = KerberosFront::new(
+            Arc::clone(&self.kdc),
+            Arc::clone(&shared),
+            workers.workers(),
+            log.clone(),
+        );
         let front = Arc::new(front);
         runtime.spawn(tidy(Arc::downgrade(&front)));
         let front: Arc<dyn Service> = front;
@@ -140,6 +149,14 @@ impl Daemon {
         let passwords = Listening::start(self.password, 1, &front, log).map_err(failed)?;
 
         let upkeep = Upkeep::start(Arc::clone(&self.kdc), Arc::clone(&shared), log.clone()).map_err(failed)?;
+        let failures = FailuresWriter::start(
+            &self.config.realm.state,
+            Arc::clone(&self.kdc),
+            Arc::clone(&shared),
+            log.clone(),
+        )
+        .map_err(failed)?;
+
         let reload = reload::reloader(
             self.config.clone(),
             Arc::clone(&self.kdc),
@@ -189,6 +206,8 @@ impl Daemon {
         store.stop();
         drop(upkeep);
         drop(connections);
+        // What was counted up to now.
+        drop(failures);
         drop(_entered);
         Runtime::shutdown_timeout(runtime, FAREWELL);
         Ok(())
@@ -253,7 +272,7 @@ fn open_store(config: &Config, log: &Log) -> Result<Opened, String> {
 
 // A realm is made in an empty directory only, or beside what an operator puts there first and an interrupted start leaves.
 fn refuse_foreign_directory(state: &Path) -> Result<(), String> {
-    const OWN: [&str; 8] = [
+    const OWN: [&str; 9] = [
         MASTER_KEY_FILE,
         "lock",
         "realm",
@@ -262,6 +281,7 @@ fn refuse_foreign_directory(state: &Path) -> Result<(), String> {
         "index",
         "krb5.conf",
         "admin.sock",
+        FAILURES_FILE,
     ];
     let unreadable = |why| format!("the state directory {} cannot be read: {why}", state.display());
     let mut foreign = None;

@@ -44,7 +44,7 @@ pub(super) fn reloader(
     })
 }
 
-/// That the roles and rules of the file and those of the database may stand side by side.
+/// That the roles, rules and policies of the file and those of the database may stand side by side.
 pub(super) fn fits_database(config: &Config, store: &dyn Store) -> Result<(), String> {
     match config.access.conflicts(store.view().access().declared()) {
         none if none.is_empty() => Ok(()),

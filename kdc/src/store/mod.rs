@@ -44,6 +44,7 @@ use std::sync::Arc;
 use tessera_common::name::Name;
 use tessera_common::role::RoleName;
 
+pub(crate) use self::atomic_file::write as write_file;
 pub use self::author::Author;
 pub use self::durable::{Durable, Opened, Options};
 pub use self::error::{Damage, OpenError};

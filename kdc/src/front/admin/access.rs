@@ -262,11 +262,11 @@ impl Executor<'_> {
         }
     }
 
-    fn kept(view: &View, key: &AccessKey) -> Result<Arc<AccessRecord>, Refused> {
+    pub(super) fn kept(view: &View, key: &AccessKey) -> Result<Arc<AccessRecord>, Refused> {
         view.access().get(key).map(Arc::clone).ok_or_else(|| absent(key))
     }
 
-    fn declare_new(&self, declared: Declared) -> Result<AccessRecord, Refused> {
+    pub(super) fn declare_new(&self, declared: Declared) -> Result<AccessRecord, Refused> {
         let record = self.record(declared, None);
         let change = Change::Declare {
             expected: None,
@@ -292,7 +292,7 @@ impl Executor<'_> {
         Ok(AccessRecord { revision, ..record })
     }
 
-    fn withdraw(&self, key: &AccessKey) -> Result<Response, Refused> {
+    pub(super) fn withdraw(&self, key: &AccessKey) -> Result<Response, Refused> {
         for _ in 0..TRIES {
             let change = Change::Withdraw {
                 key: key.clone(),
@@ -414,7 +414,7 @@ fn rule_name(text: &str) -> Result<RuleName, Refused> {
         .map_err(|why| Refused::invalid(format!("{text:?} cannot be a rule's name: {why}")))
 }
 
-fn absent(key: &AccessKey) -> Refused {
+pub(super) fn absent(key: &AccessKey) -> Refused {
     let list = match key {
         AccessKey::Role(_) => "principal role list",
         AccessKey::Rule(_) => "principal rule list",
@@ -428,14 +428,14 @@ fn absent(key: &AccessKey) -> Refused {
     )
 }
 
-fn file_only(key: &AccessKey, place: &str) -> Refused {
+pub(super) fn file_only(key: &AccessKey, place: &str) -> Refused {
     Refused::new(
         Reason::Protected,
         format!("{key} is realm.toml's; change {place} there, then `principal reload`"),
     )
 }
 
-fn outdated(found: &AccessRecord, expected: Option<u64>, differences: &[Difference]) -> Refused {
+pub(super) fn outdated(found: &AccessRecord, expected: Option<u64>, differences: &[Difference]) -> Refused {
     let key = found.key();
     let outdated = Outdated {
         what: &key.to_string(),
@@ -443,7 +443,11 @@ fn outdated(found: &AccessRecord, expected: Option<u64>, differences: &[Differen
         at: Time(found.changed),
         revision: found.revision,
         expected,
-        show: &format!("principal rule show {}", key.name()),
+        show: &match &key {
+            AccessKey::Role(_) => "principal role list".to_owned(),
+            AccessKey::Rule(name) => format!("principal rule show {name}"),
+            AccessKey::Policy(name) => format!("principal policy show {name}"),
+        },
     };
     outdated.refusal(differences)
 }
@@ -482,7 +486,7 @@ fn rule_info(rule: &Rule, record: Option<&AccessRecord>) -> RuleInfo {
     }
 }
 
-fn history(record: &AccessRecord) -> AccessHistory {
+pub(super) fn history(record: &AccessRecord) -> AccessHistory {
     AccessHistory {
         revision: record.revision,
         created: Time(record.created),

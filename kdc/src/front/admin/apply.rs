@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 
 use tessera_common::admin::{
-    ApplyMode, Becomes, Deadline, Declaration, DeclaredKind, DeclaredPrincipal, Difference, MAX_BATCH, Reason,
-    Response, Rest, Settings,
+    ApplyMode, Becomes, Deadline, Declaration, DeclaredKind, DeclaredPrincipal, Difference, MAX_BATCH, OwnPolicy,
+    Reason, Response, Rest, Settings,
 };
 use tessera_common::name::Name;
 use tessera_common::role::RoleName;
@@ -13,9 +13,10 @@ use tessera_common::role::RoleName;
 use super::access::rule_of;
 use super::attributes::apply;
 use super::declared::{
-    OPERATIONAL, access_object, declared_principal, default_attributes, differing, object, policy_of,
+    OPERATIONAL, access_object, declared_principal, default_attributes, differing, object, policy_parts,
 };
 use super::execute::{Executor, Refused, TRIES, overtaken};
+use super::policies::policy_name;
 use crate::realm::access_record::{AccessKey, AccessRecord, Declared};
 use crate::realm::founding;
 use crate::realm::keys::{self, Former, FreshKeys};
@@ -144,9 +145,10 @@ impl Executor<'_> {
                 plan.fault(DeclaredKind::Policy, name, in_file(&format!("[policies.{name}]")));
                 continue;
             }
-            match policy_of(name, body) {
+            let parts = policy_parts(name, body).map_err(Refused::invalid);
+            match parts.and_then(|parts| self.checked_policy(parts)) {
                 Ok(policy) => self.declare(view, Declared::Policy(policy), plan),
-                Err(why) => plan.fault(DeclaredKind::Policy, name, why),
+                Err(refused) => plan.fault(DeclaredKind::Policy, name, refused.message),
             }
         }
         plan.withdraw_rest(view, rest, |key| match key {
@@ -295,7 +297,9 @@ impl Executor<'_> {
         (text, declared): (&str, &DeclaredPrincipal),
         plan: &mut Plan,
     ) {
-        let Some(policy) = &declared.policy else { return };
+        let Some(OwnPolicy::Named(policy)) = &declared.settings.policy else {
+            return;
+        };
         let is_there = match &declaration.policies {
             _ if self.settings.access.policy(policy).is_some() => true,
             Some(policies) if policies.contains_key(policy) => true,
@@ -339,15 +343,10 @@ impl Executor<'_> {
             None => founding::blank(name.clone(), &self.author, self.random),
         };
         record.aliases = aliases;
-        record.policy = declared
-            .policy
-            .as_deref()
-            .map(|policy| {
-                policy
-                    .parse()
-                    .map_err(|why| Refused::invalid(format!("policy {policy:?}: {why}")))
-            })
-            .transpose()?;
+        record.policy = match &declared.settings.policy {
+            Some(OwnPolicy::Named(policy)) => Some(policy_name(policy)?),
+            Some(OwnPolicy::None) | None => None,
+        };
         record.roles = declared
             .roles
             .iter()
@@ -360,7 +359,7 @@ impl Executor<'_> {
         (record.expires, record.max_life, record.max_renew) = (None, None, None);
         apply(&declared.settings, &mut record, self.author.when);
         if found.is_none() {
-            let enctypes = self.enctypes(None)?;
+            let enctypes = self.enctypes(view, None, record.policy.as_ref())?;
             let fresh = FreshKeys::at_random(&enctypes, self.random);
             let attributes = record.attributes;
             keys::replace(

@@ -84,7 +84,7 @@ const REALM: &str = r#"{
     "policies": {"strict": {"min-length": 12, "max-age": "90d", "enctypes": ["aes256-cts-hmac-sha1-96"]}},
     "rules": {"office": {"effect": "allow", "roles": ["staff"], "services": ["host/*"], "max-life": "1h"}},
     "principals": {
-        "alice": {"aliases": ["al"], "policy": "strict", "roles": ["staff"], "settings": {"max-life": "4h", "preauth": false}},
+        "alice": {"aliases": ["al"], "roles": ["staff"], "settings": {"max-life": "4h", "policy": "strict", "preauth": false}},
         "host/www": {"settings": {"ok-as-delegate": true, "expires": "2027-01-31T18:00:00Z"}}
     }
 }"#;
@@ -175,7 +175,7 @@ fn what_is_wrong_anywhere_changes_nothing_and_is_told_all_at_once() {
         "policies": {"p": {"min-length": 0}, "Q": {}},
         "rules": {"r": {"services": ["*"]}, "s": {"effect": "deny", "services": ["*"], "roles": ["nobody"]}},
         "principals": {
-            "alice": {"roles": ["good", "none"], "policy": "lost"},
+            "alice": {"roles": ["good", "none"], "settings": {"policy": "lost"}},
             "a@b@c": {},
             "carol": {"aliases": ["dora"]}, "dora": {},
             "eve": {"settings": {"expires": "+1d"}},

@@ -1,12 +1,14 @@
 //! A principal's record, as administrators write and read it.
 
-use tessera_common::admin::{KeyInfo, KeyUse, PrincipalInfo, Settings, Span, Switch, Time};
-use tessera_common::name::{Name, Principal, Realm};
+use tessera_common::admin::{KeyInfo, KeyUse, PrincipalInfo, Settings, ShutOutInfo, Span, Switch, Time};
+use tessera_common::name::{Name, Principal};
 use tessera_common::time::KerberosTime;
 
-use crate::realm::principal::{Attributes, PrincipalRecord, StoredKey};
+use crate::realm::access::AccessPolicy;
+use crate::realm::policy::PolicyName;
+use crate::realm::principal::{Attributes, PrincipalRecord, ShutOut, StoredKey};
 
-/// Changes what `settings` names, and nothing else.
+/// Changes what `settings` names, and nothing else; its policy apart, since it depends on what is declared.
 pub(super) fn apply(settings: &Settings, record: &mut PrincipalRecord, now: KerberosTime) {
     if let Some(deadline) = settings.expires {
         record.expires = deadline.resolve(now);
@@ -63,9 +65,12 @@ pub(super) fn own_settings(attributes: Attributes, from: Attributes) -> Settings
     })
 }
 
-/// The record as it is shown.
-pub(super) fn info(record: &PrincipalRecord, realm: &Realm) -> PrincipalInfo {
-    let full = |name: &Name| Principal::new(name.clone(), realm.clone()).to_string();
+/// The record as it is shown, and whether too many wrong passwords have shut it out.
+pub(super) fn info(record: &PrincipalRecord, going_by: AccessPolicy<'_>, shut_out: Option<ShutOut>) -> PrincipalInfo {
+    let full = |name: &Name| Principal::new(name.clone(), going_by.settings.name.clone()).to_string();
+    // One of its own is told even if it is not declared any more.
+    let policy = record.policy.as_ref().map(PolicyName::as_str);
+    let policy = policy.or_else(|| Some(going_by.policy_of(record)?.name().as_str()));
     let named = Attributes::NAMED
         .iter()
         .filter(|(attribute, _)| record.attributes.contains(*attribute));
@@ -74,10 +79,19 @@ pub(super) fn info(record: &PrincipalRecord, realm: &Realm) -> PrincipalInfo {
         aliases: record.aliases.iter().map(full).collect(),
         id: record.id.to_string(),
         revision: record.revision,
-        attributes: named.map(|(_, name)| (*name).to_owned()).collect(),
+        attributes: named
+            .map(|(_, name)| *name)
+            .chain(shut_out.map(|_| "shut-out"))
+            .map(str::to_owned)
+            .collect(),
         roles: record.roles.clone(),
+        policy: policy.map(str::to_owned),
+        shut_out: shut_out.map(|shut_out| ShutOutInfo {
+            since: Time(shut_out.since),
+            until: shut_out.until.map(Time),
+        }),
         expires: record.expires.map(Time),
-        password_expires: record.password_expires.map(Time),
+        password_expires: going_by.password_expires(record).map(Time),
         max_life: record.max_life.map(Span),
         max_renew: record.max_renew.map(Span),
         kvno: record.kvno(),

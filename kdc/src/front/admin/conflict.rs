@@ -2,10 +2,13 @@
 
 use core::fmt::Display;
 
-use tessera_common::admin::{Reason, RoleChanges, RuleChanges, RuleInfo, Settings, Time};
+use tessera_common::admin::{
+    OrNone, PolicyChanges, PolicyInfo, Reason, RoleChanges, RuleChanges, RuleInfo, Settings, Time,
+};
 
 use super::attributes::is_on;
 use super::execute::{Executor, Refused};
+use crate::realm::policy::PolicyName;
 use crate::realm::principal::PrincipalRecord;
 
 /// What was to be changed, and where it is shown.
@@ -108,7 +111,12 @@ fn of_settings(record: &PrincipalRecord, settings: &Settings) -> Vec<Difference>
     let switches = settings
         .switches()
         .map(|(switch, asked)| Difference::new(&switch.name(), yes_no(is_on(record, switch)), yes_no(asked)));
-    deadlines.chain(limits).chain(switches).collect()
+    let policy = record.policy.as_ref().map_or("none", PolicyName::as_str);
+    let policy = settings
+        .policy
+        .iter()
+        .map(|asked| Difference::new("policy", policy, asked));
+    deadlines.chain(limits).chain(policy).chain(switches).collect()
 }
 
 const fn yes_no(yes: bool) -> &'static str {
@@ -151,6 +159,54 @@ pub(super) fn of_rule(now: &RuleInfo, asked: &RuleChanges) -> Vec<Difference> {
         differences.push(Difference::new("max-life", now, limit));
     }
     differences
+}
+
+/// What a policy is beside what was asked, part by part.
+pub(super) fn of_policy(now: &PolicyInfo, asked: &PolicyChanges) -> Vec<Difference> {
+    // Without `..`, so that a new part is not forgotten here.
+    let PolicyChanges {
+        min_length,
+        min_classes,
+        min_strength,
+        dictionary,
+        history,
+        min_age,
+        max_age,
+        max_failures,
+        failure_window,
+        lockout,
+        enctypes,
+        max_life,
+        max_renew,
+    } = asked;
+    let dictionary =
+        dictionary.map(|asked| Difference::new("dictionary", yes_no(now.dictionary), yes_no(asked.into())));
+    let enctypes = enctypes
+        .as_ref()
+        .map(|asked| Difference::new("enctypes", list(&now.enctypes, "none"), list(asked, "none")));
+    [
+        part("min-length", now.min_length, *min_length),
+        part("min-classes", now.min_classes, *min_classes),
+        part("min-strength", now.min_strength, *min_strength),
+        dictionary,
+        part("history", now.history, *history),
+        part("min-age", now.min_age, *min_age),
+        part("max-age", now.max_age, *max_age),
+        part("max-failures", now.max_failures, *max_failures),
+        part("failure-window", now.failure_window, *failure_window),
+        part("lockout", now.lockout, *lockout),
+        enctypes,
+        part("max-life", now.max_life, *max_life),
+        part("max-renew", now.max_renew, *max_renew),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn part<T: Display>(what: &str, now: Option<T>, asked: Option<OrNone<T>>) -> Option<Difference> {
+    let now = now.map_or(OrNone::None, OrNone::To);
+    asked.map(|asked| Difference::new(what, now, asked))
 }
 
 fn list(of: &[impl ToString], none: &str) -> String {

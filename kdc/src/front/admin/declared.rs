@@ -6,7 +6,8 @@ use std::io;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tessera_common::admin::{
-    Deadline, Declaration, DeclaredPrincipal, DeclaredRole, Limit, PartDifference, PolicyBody, Response, RuleChanges,
+    Deadline, Declaration, DeclaredPrincipal, DeclaredRole, Limit, OwnPolicy, PartDifference, PolicyBody, Response,
+    RuleChanges,
 };
 use tessera_common::name::Name;
 
@@ -83,23 +84,27 @@ pub(super) fn declared_principal(record: &PrincipalRecord) -> DeclaredPrincipal 
     settings.expires = record.expires.map(Deadline::At);
     settings.max_life = record.max_life.map(Limit::At);
     settings.max_renew = record.max_renew.map(Limit::At);
+    settings.policy = record
+        .policy
+        .as_ref()
+        .map(|policy| OwnPolicy::Named(policy.to_string()));
     DeclaredPrincipal {
         aliases: record.aliases.iter().map(ToString::to_string).collect(),
-        policy: record.policy.as_ref().map(ToString::to_string),
         roles: record.roles.clone(),
         settings,
     }
 }
 
-pub(super) fn policy_of(name: &str, body: &PolicyBody) -> Result<Policy, String> {
+/// A policy's parts, from its declaration.
+pub(super) fn policy_parts(name: &str, body: &PolicyBody) -> Result<PolicyParts, String> {
+    // The same keys in both, but for the name.
     let mut parts = object(body);
     parts.insert("name".into(), name.into());
-    let parts: PolicyParts = serde_json::from_value(Value::Object(parts)).map_err(|why| why.to_string())?;
-    Policy::new(parts).map_err(|why| format!("{}: {why}", why.key()))
+    serde_json::from_value(Value::Object(parts)).map_err(|why| why.to_string())
 }
 
 fn body_of(policy: &Policy) -> PolicyBody {
-    // The same keys in both, but for the name.
+    // Likewise.
     serde_json::from_value(Value::Object(without_name(policy.parts()))).unwrap_or_default()
 }
 

@@ -2,7 +2,7 @@
 
 use tessera_common::admin::{KeyUse, Reason, Response};
 
-use super::attributes::{info, key_info};
+use super::attributes::key_info;
 use super::execute::{Executor, Refused};
 use crate::realm::keys::{self, FreshKeys, Unrotated};
 use crate::realm::principal::PrincipalRecord;
@@ -10,8 +10,8 @@ use crate::realm::principal::PrincipalRecord;
 impl Executor<'_> {
     /// New keys that no ticket is sealed with yet.
     pub(super) fn stage(&mut self, name: &str, enctypes: Option<&[String]>) -> Result<Response, Refused> {
-        let enctypes = self.enctypes(enctypes)?;
         self.change(name, |this, view, record| {
+            let enctypes = this.enctypes(view, enctypes, record.policy.as_ref())?;
             let fresh = FreshKeys::at_random(&enctypes, this.random);
             keys::stage(view, record, &fresh, &this.settings, this.author.when, this.random)
                 .map_err(|why| this.unrotated(record, why))
@@ -27,10 +27,11 @@ impl Executor<'_> {
 
     /// No more former keys, and which there were.
     pub(super) fn purge(&mut self, name: &str) -> Result<Response, Refused> {
-        let found = self.find(&self.store.view(), name)?;
+        let view = self.store.view();
+        let found = self.find(&view, name)?;
         if keys::former(&found).next().is_none() {
             return Ok(Response::Purged {
-                principal: Box::new(info(&found, &self.settings.name)),
+                principal: Box::new(self.info(&view, &found)),
                 gone: Vec::new(),
             });
         }

@@ -14,6 +14,7 @@ mod execute;
 mod explain;
 mod import;
 mod keys;
+mod policies;
 mod remote;
 mod rights;
 #[cfg(test)]

@@ -257,7 +257,12 @@ impl AdminFront {
             Some(Ok(())) => "result=done".to_owned(),
             Some(Err(refused)) => format!(
                 "result=refused reason={} detail={:?}",
-                reason(refused.reason),
+                answered
+                    .as_ref()
+                    .ok()
+                    .copied()
+                    .flatten()
+                    .unwrap_or_else(|| reason(refused.reason)),
                 refused.message
             ),
             None => "result=interrupted".to_owned(),
@@ -268,30 +273,34 @@ impl AdminFront {
         self.log.info(format_args!(
             "admin by={who:?} from={from} factors={factors} {what} {outcome}{unheard}"
         ));
-        answered
+        answered.map(drop)
     }
 
+    // A name for the log that says more of a refusal than its reason does, where there is one.
     fn carry_out(
         &self,
         request: Request,
         caller: &Caller,
         author: &Author,
         send: &mut dyn FnMut(&Response) -> io::Result<()>,
-    ) -> io::Result<()> {
+    ) -> io::Result<Option<&'static str>> {
+        let kdc = self.kdc.load_full();
         let mut executor = Executor {
             store: &*self.store,
-            settings: Arc::clone(self.kdc.load().settings()),
+            settings: Arc::clone(kdc.settings()),
             workers: &self.workers,
+            lockout: kdc.lockout(),
             author: author.clone(),
             permits: Permits::new(caller.rights(), &request),
             random: &mut ThreadRandom,
         };
         match (executor.admit(), request) {
-            (Err(refused), _) => send(&refused.into()),
-            (Ok(()), Request::Reload) => send(&self.reload()),
-            (Ok(()), Request::RotateMasterKey) => self.rotate_master_key(send),
-            (Ok(()), request) => executor.run(request, send).map(drop),
+            (Err(refused), _) => send(&refused.into())?,
+            (Ok(()), Request::Reload) => send(&self.reload())?,
+            (Ok(()), Request::RotateMasterKey) => self.rotate_master_key(send)?,
+            (Ok(()), request) => return Ok(executor.run(request, send)?.err().and_then(|refused| refused.detail)),
         }
+        Ok(None)
     }
 
     // Begun, it is carried to its end, whether anybody goes on listening or not.
@@ -334,7 +343,13 @@ pub(super) struct TurnedAway;
 fn outcome(response: &Response) -> Option<Result<(), Refused>> {
     match response {
         Response::Refused { reason, message } => Some(Err(Refused::new(*reason, message.clone()))),
-        Response::Listed(_) | Response::Roles(_) | Response::Rules(_) | Response::Progress { .. } => None,
+        Response::Listed(_)
+        | Response::Roles(_)
+        | Response::Rules(_)
+        | Response::Policies(_)
+        | Response::Differences(_)
+        | Response::Exported(_)
+        | Response::Progress { .. } => None,
         _ => Some(Ok(())),
     }
 }
@@ -377,6 +392,11 @@ fn describe(request: &Request) -> String {
         Request::RemoveRule { name } => return format!("request=remove-rule rule={name:?}"),
         Request::ShowRule { name } => return format!("request=show-rule rule={name:?}"),
         Request::ListRules => ("list-rules", None),
+        Request::AddPolicy { name, .. } => return format!("request=add-policy policy={name:?}"),
+        Request::SetPolicy { name, .. } => return format!("request=set-policy policy={name:?}"),
+        Request::RemovePolicy { name } => return format!("request=remove-policy policy={name:?}"),
+        Request::ShowPolicy { name } => return format!("request=show-policy policy={name:?}"),
+        Request::ListPolicies => ("list-policies", None),
         Request::Apply {
             declaration,
             mode,

@@ -14,6 +14,7 @@ use super::execute::Executor;
 use super::rights::{Permits, Rights};
 use crate::front::workers::{Bounds, Workers, WorkersGuard};
 use crate::realm::founding::found;
+use crate::realm::lockout::Lockout;
 use crate::realm::settings::RealmSettings;
 use crate::store::test_realm::{Counter, keyring};
 use crate::store::{Author, Change, Memory, Store, StoreError, View};
@@ -25,6 +26,7 @@ pub(super) struct Desk<S> {
     pub(super) settings: RealmSettings,
     /// Whose rights count.
     pub(super) rights: Rights,
+    pub(super) lockout: Lockout,
     workers: WorkersGuard,
     random: Counter,
 }
@@ -45,6 +47,7 @@ impl<S: Store> Desk<S> {
             store,
             settings: settings(),
             rights: Rights::Everything,
+            lockout: Lockout::new(),
             workers,
             random,
         }
@@ -56,6 +59,7 @@ impl<S: Store> Desk<S> {
             store: &self.store,
             settings: self.settings.clone().into(),
             workers: &workers,
+            lockout: &self.lockout,
             author: author("uid 1000"),
             permits: Permits::new(self.rights, &request),
             random: &mut self.random,
