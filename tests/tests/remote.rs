@@ -499,6 +499,14 @@ fn a_good_token_with_nonsense_in_it_is_told_so_and_ends_the_conversation() {
     realm.wait_for_log("result=dropped reason=token-too-long");
     // Other versions.
     let mut conversation = Conversation::begun(realm.admin(), &session);
+    let long = json!({"protocol": 1, "program": "x".repeat(1_000_000)});
+    assert_eq!(refusal(&conversation.ask(&long)).0, "invalid");
+    let mut conversation = Conversation::open(realm.admin(), &session);
+    conversation.ask(&json!({"show": {"name": "x".repeat(1_000_000)}}));
+    // Nobody fills the log with it.
+    realm.wait_for_log("request=show");
+    assert!(realm.log().lines().all(|line| line.len() < 4_000));
+    let mut conversation = Conversation::begun(realm.admin(), &session);
     let (reason, message) = refusal(&conversation.ask(&json!({"protocol": 1, "program": "an old one"})));
     assert_eq!(reason, "invalid");
     assert!(
