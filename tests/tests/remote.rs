@@ -158,6 +158,17 @@ fn an_administrator_from_afar_is_known_by_a_password_or_a_ticket() {
 }
 
 #[test]
+fn at_a_terminal_the_password_is_asked_for_and_not_shown() {
+    let realm = realm();
+    let desk = realm.workstation();
+    let mut terminal = afar(&realm, &desk, "-p alice/admin list").at_terminal();
+    terminal.answer("Password for alice/admin@EXAMPLE.COM: ", PASSWORD);
+    let seen = terminal.finish();
+    assert!(!seen.stdout.contains(PASSWORD), "{seen}");
+    seen.refused_with(NO_RIGHT);
+}
+
+#[test]
 fn whoever_cannot_be_an_administrators_daemon_is_told_apart() {
     let realm = realm();
     let desk = realm.workstation();
