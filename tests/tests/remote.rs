@@ -158,6 +158,17 @@ fn an_administrator_from_afar_is_known_by_a_password_or_a_ticket() {
 }
 
 #[test]
+fn at_a_terminal_the_password_is_asked_for_and_not_shown() {
+    let realm = realm();
+    let desk = realm.workstation();
+    let mut terminal = afar(&realm, &desk, "-p alice/admin list").at_terminal();
+    terminal.answer("Password for alice/admin@EXAMPLE.COM: ", PASSWORD);
+    let seen = terminal.finish();
+    assert!(!seen.stdout.contains(PASSWORD), "{seen}");
+    seen.refused_with(NO_RIGHT);
+}
+
+#[test]
 fn whoever_cannot_be_an_administrators_daemon_is_told_apart() {
     let realm = realm();
     let desk = realm.workstation();
@@ -498,6 +509,14 @@ fn a_good_token_with_nonsense_in_it_is_told_so_and_ends_the_conversation() {
     assert_eq!(socket::receive(&mut stream), None);
     realm.wait_for_log("result=dropped reason=token-too-long");
     // Other versions.
+    let mut conversation = Conversation::begun(realm.admin(), &session);
+    let long = json!({"protocol": 1, "program": "x".repeat(1_000_000)});
+    assert_eq!(refusal(&conversation.ask(&long)).0, "invalid");
+    let mut conversation = Conversation::open(realm.admin(), &session);
+    conversation.ask(&json!({"show": {"name": "x".repeat(1_000_000)}}));
+    // Nobody fills the log with it.
+    realm.wait_for_log("request=show");
+    assert!(realm.log().lines().all(|line| line.len() < 4_000));
     let mut conversation = Conversation::begun(realm.admin(), &session);
     let (reason, message) = refusal(&conversation.ask(&json!({"protocol": 1, "program": "an old one"})));
     assert_eq!(reason, "invalid");

@@ -207,7 +207,7 @@ fn an_account_that_is_no_longer_good_neither_begins_nor_goes_on() {
         // What is due to be changed is asked for at the beginning only: who is in is not put out by it.
         ("password-must-change", None, |world| {
             world.change("alice", |_, record| {
-                record.attributes = Attributes::MUST_CHANGE_PASSWORD
+                record.attributes = Attributes::MUST_CHANGE_PASSWORD;
             });
         }),
         ("password-expired", None, |world| {

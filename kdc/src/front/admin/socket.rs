@@ -32,6 +32,8 @@ use crate::store::{Author, Store};
 const MOST_CONNECTED: usize = 128;
 /// How long one may say nothing.
 const IDLE: Duration = Duration::from_secs(600);
+/// How many characters of what an administrator sent go into one line of the log: a message may be long.
+const MOST_LOGGED: usize = 1000;
 /// What the address of a Unix socket has room for, without the NUL at its end.
 const LONGEST_PATH: usize = 107;
 
@@ -164,7 +166,7 @@ impl AdminFront {
     pub(super) fn turn_away(&self, stream: &mut impl Dialogue, from: &str, refused: Refused) -> TurnedAway {
         self.log.warn(format_args!(
             "an administrator from {from} was refused: {}",
-            refused.message
+            for_log(&refused.message)
         ));
         let _ = write_frame(stream, &Response::from(refused));
         TurnedAway
@@ -244,7 +246,7 @@ impl AdminFront {
     }
 
     fn answer(&self, request: Request, caller: &Caller, stream: &mut impl MessageSink) -> io::Result<()> {
-        let what = describe(&request);
+        let what = for_log(&describe(&request));
         let author = caller.author(clock::now().time);
         let mut told = None;
         let mut send = |response: &Response| {
@@ -263,7 +265,7 @@ impl AdminFront {
                     .copied()
                     .flatten()
                     .unwrap_or_else(|| reason(refused.reason)),
-                refused.message
+                for_log(&refused.message)
             ),
             None => "result=interrupted".to_owned(),
         };
@@ -351,6 +353,13 @@ fn outcome(response: &Response) -> Option<Result<(), Refused>> {
         | Response::Exported(_)
         | Response::Progress { .. } => None,
         _ => Some(Ok(())),
+    }
+}
+
+fn for_log(text: &str) -> String {
+    match text.char_indices().nth(MOST_LOGGED) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
     }
 }
 
@@ -596,6 +605,14 @@ mod tests {
                 assert!(!inside.replace("\\\\", "").replace("\\\"", "").contains('"'), "{line}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_logged_of_a_message_has_an_end() {
+        assert_eq!(for_log("short"), "short");
+        let long = for_log(&"é".repeat(MOST_LOGGED + 1));
+        assert_eq!(long.chars().count(), MOST_LOGGED + 1);
+        assert!(long.ends_with("é…"));
     }
 
     #[test]
