@@ -207,6 +207,21 @@ fn after_a_purge_no_ticket_under_a_former_key_is_good() {
     desk.mit(&format!("kvno {SERVICE}")).run().ok();
 }
 
+#[test]
+#[ignore = "needs Heimdal's tools"]
+fn heimdals_clients_log_in_by_keytabs_with_staged_keys() {
+    let realm = realm_with_alice_and_a_host();
+    let desk = realm.workstation();
+    fetch(&realm, &desk.keytab());
+    for step in ["--stage", "--activate"] {
+        realm.principal(&format!("rotate {SERVICE} {step}")).run().ok();
+        fetch(&realm, &desk.keytab());
+        assert_eq!(versions_in(&desk.keytab()), [1, 2]);
+        desk.heimdal("kinit -k -t").arg(desk.keytab()).arg(SERVICE).run().ok();
+        desk.heimdal(&format!("kgetcred {SERVICE}")).run().ok();
+    }
+}
+
 /// The realm's own key is changed every eight seconds, and is good for three minutes more.
 const QUICK: &str = "[tickets]\nlifetime = \"2m\"\nclock-skew = \"1m\"\n[keys]\nkrbtgt-every = \"8s\"\n";
 

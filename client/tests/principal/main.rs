@@ -627,7 +627,7 @@ fn a_daemon_that_is_not_as_expected_is_named() {
             |stream| {
                 welcome(stream, PROTOCOL + 1);
             },
-            "kdc 9.9 speaks version 3 of the administration protocol, this program version 2",
+            "kdc 9.9 speaks version 4 of the administration protocol, this program version 3",
         ),
         (
             |stream| write_frame(stream, &refused("uid 7 may not administer this realm")).unwrap(),

@@ -1,6 +1,5 @@
 //! What is due by itself: new keys for the realm's own ticket-granting service, and the end of keys that are good no more.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
@@ -89,8 +88,15 @@ struct Task {
     stopping: Arc<AtomicBool>,
     /// When all principals were looked at last, and when the first of their keys is past its time.
     looked: Option<Looked>,
-    /// What is wrong, and was said.
-    said: BTreeSet<String>,
+    said: Said,
+}
+
+/// What is wrong, and was said: once, and not every minute, until it is right again.
+#[derive(Default)]
+struct Said {
+    clock: Option<String>,
+    roll_over: Option<String>,
+    drop_past: Option<String>,
 }
 
 /// What a look at all principals found.
@@ -116,7 +122,7 @@ impl Task {
             log,
             stopping,
             looked: None,
-            said: BTreeSet::new(),
+            said: Said::default(),
         }
     }
 
@@ -167,15 +173,14 @@ impl Task {
         match self.commit(vec![(found.revision, record)], now) {
             Ok(()) => {
                 self.log.info(line);
+                self.said.roll_over = None;
                 next
             }
+            Err(why) if is_overtaken(&why) => Some(now),
             Err(why) => {
-                let overtaken = is_overtaken(&why);
-                self.failed(
-                    "the realm's ticket-granting key is due to be changed, and was not",
-                    &why,
-                );
-                overtaken.then_some(now)
+                let what = "the realm's ticket-granting key is due to be changed, and was not";
+                self.log_failure(what, &why, |said| &mut said.roll_over);
+                None
             }
         }
     }
@@ -184,6 +189,7 @@ impl Task {
     fn warn_of_clock(&mut self, krbtgt: &PrincipalRecord, settings: &RealmSettings, now: KerberosTime) {
         let made = keys::newest_made(krbtgt);
         if made <= now.plus(settings.clock_skew) {
+            self.said.clock = None;
             return;
         }
         let what = format!(
@@ -191,8 +197,9 @@ impl Task {
              or by `principal rotate {}`",
             krbtgt.name, krbtgt.name
         );
-        if self.said.insert(what.clone()) {
-            self.log.warn(what);
+        if self.said.clock.as_ref() != Some(&what) {
+            self.log.warn(&what);
+            self.said.clock = Some(what);
         }
     }
 
@@ -213,12 +220,14 @@ impl Task {
                 Ok(()) => {
                     self.log
                         .info(format_args!("former keys are past their time, and gone: {gone}"));
+                    self.said.drop_past = None;
                     first_past
                 }
+                Err(why) if is_overtaken(&why) => Some(now),
                 Err(why) => {
-                    let overtaken = is_overtaken(&why);
-                    self.failed("keys that are past their time are not taken away", &why);
-                    Some(if overtaken { now } else { now.plus(PERIOD) })
+                    let what = "keys that are past their time are not taken away";
+                    self.log_failure(what, &why, |said| &mut said.drop_past);
+                    Some(now.plus(PERIOD))
                 }
             }
         };
@@ -260,11 +269,13 @@ impl Task {
         self.store.commit(&author, changes.collect()).map(drop)
     }
 
-    // Said once for each reason, and not every minute. That somebody else was faster is nothing to say.
-    fn failed(&mut self, what: &str, why: &StoreError) {
+    fn log_failure(&mut self, what: &str, why: &StoreError, said: impl FnOnce(&mut Said) -> &mut Option<String>) {
         let line = format!("{what}: {why}; it is tried again");
-        if !is_overtaken(why) && !self.stopping.load(Ordering::Relaxed) && self.said.insert(line.clone()) {
-            self.log.error(line);
+        let said = said(&mut self.said);
+        // A daemon that stops takes no more changes.
+        if said.as_ref() != Some(&line) && !self.stopping.load(Ordering::Relaxed) {
+            self.log.error(&line);
+            *said = Some(line);
         }
     }
 }
@@ -276,6 +287,7 @@ fn is_stale(looked: Looked, settings: &RealmSettings, now: KerberosTime) -> bool
     now < looked.at || looked.first_past.is_some_and(|first| first <= now) || looked.at.plus(life) <= now
 }
 
+// Somebody else was faster: nothing to say.
 fn is_overtaken(why: &StoreError) -> bool {
     matches!(why, StoreError::Conflict { .. } | StoreError::NotFound)
 }
@@ -518,7 +530,11 @@ mod tests {
         house.disk.full.store(false, Ordering::Relaxed);
         house.round(3780);
         assert_eq!(house.versions(), [2, 1]);
+        // The next time is said anew.
         house.disk.full.store(true, Ordering::Relaxed);
+        for seconds in [7380, 7440] {
+            assert_eq!(house.round(seconds), 60);
+        }
         let (before, kdc) = (house.versions(), Arc::clone(&house.kdc));
         let settings = RealmSettings::clone(kdc.load().settings());
         let settings = RealmSettings {
@@ -534,9 +550,12 @@ mod tests {
         house.round(3780 + LIFE + 120);
         assert_eq!(house.versions(), [2]);
         let said = house.said();
-        assert_eq!(said.len(), 4, "{said:?}");
-        assert!(said[0].contains("due to be changed, and was not: ") && said[0].contains("no space left"));
-        assert!(said[2].contains("are not taken away: "), "{said:?}");
+        assert_eq!(said.len(), 5, "{said:?}");
+        for line in [0, 2] {
+            assert!(said[line].contains("due to be changed, and was not: "), "{said:?}");
+            assert!(said[line].contains("no space left"), "{said:?}");
+        }
+        assert!(said[3].contains("are not taken away: "), "{said:?}");
     }
 
     #[test]
