@@ -97,7 +97,7 @@ pub struct ActExplanation {
     /// right without a pattern does.
     pub over: String,
     /// Why it takes more than such acts do; `null`: it does not. `holds-rights`, `gives-rights`, `built-in`,
-    /// `locked-by-administrator` or `has-password`.
+    /// `locked-by-administrator`, `has-password`, `no-service` or `is-service`.
     pub because: Option<String>,
     /// Every right that the administrator has, in the order in which they are looked at.
     pub rights: Vec<ConsideredRight>,

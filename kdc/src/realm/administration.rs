@@ -79,6 +79,10 @@ pub enum Because<'a> {
     LockedByAdministrator,
     /// The principal has a password, so that its keys are a person.
     HasPassword,
+    /// The principal is no service, so that its keys are a person, too.
+    NoService,
+    /// The principal is a service with random keys, so that whoever gives it a password is the service.
+    IsService,
     /// The principal has other names, which the pattern does not match.
     OtherNames,
 }
@@ -195,7 +199,9 @@ pub fn need<'a>(policy: AccessPolicy<'_>, asked: &Asked<'a>) -> Need<'a> {
     match because(policy, asked) {
         None => need,
         // The principal is like any other, but it takes more to have its keys, or to undo what was done to it.
-        because @ Some(Because::LockedByAdministrator | Because::HasPassword) => Need {
+        because @ Some(
+            Because::LockedByAdministrator | Because::HasPassword | Because::NoService | Because::IsService,
+        ) => Need {
             right: Right::Admin,
             because,
             ..need
@@ -223,9 +229,12 @@ fn because<'a>(policy: AccessPolicy<'_>, asked: &Asked<'a>) -> Option<Because<'a
         return Some(Because::BuiltIn);
     }
     let target = before.or(after)?;
+    let is_no_service = target.attributes.contains(Attributes::NOT_A_SERVICE);
     match asked.act {
         Act::Unlock if target.attributes.contains(Attributes::LOCKED) => Some(Because::LockedByAdministrator),
+        Act::Password if !target.has_password() && !is_no_service => Some(Because::IsService),
         Act::Keytab | Act::Rotate if target.has_password() => Some(Because::HasPassword),
+        Act::Keytab | Act::Rotate if is_no_service => Some(Because::NoService),
         _ => None,
     }
 }
@@ -301,6 +310,8 @@ impl Because<'_> {
             Self::BuiltIn => "built-in",
             Self::LockedByAdministrator => "locked-by-administrator",
             Self::HasPassword => "has-password",
+            Self::NoService => "no-service",
+            Self::IsService => "is-service",
             Self::OtherNames => "other-names",
         }
     }
@@ -362,6 +373,8 @@ impl fmt::Display for Because<'_> {
             Self::BuiltIn => f.write_str("the realm rests on it"),
             Self::LockedByAdministrator => f.write_str("an administrator has locked it"),
             Self::HasPassword => f.write_str("it has a password"),
+            Self::NoService => f.write_str("it is no service"),
+            Self::IsService => f.write_str("it is a service with random keys"),
             Self::OtherNames => f.write_str("it has other names, which have to match, too"),
         }
     }

@@ -16,6 +16,8 @@ enum Whom {
     Locked,
     /// A service within it: random keys.
     Service,
+    /// A person within it that has no password yet.
+    Newcomer,
     /// A person with a role that gives rights.
     Holder,
     /// krbtgt of this realm.
@@ -30,10 +32,11 @@ enum Whom {
     AliasOutside,
 }
 
-const EVERYBODY: [Whom; 9] = [
+const EVERYBODY: [Whom; 10] = [
     Whom::Person,
     Whom::Locked,
     Whom::Service,
+    Whom::Newcomer,
     Whom::Holder,
     Whom::BuiltIn,
     Whom::Foreign,
@@ -79,6 +82,11 @@ fn record(whom: Whom) -> PrincipalRecord {
             record
         }
         Whom::Service => named("lab/student", false),
+        Whom::Newcomer => {
+            let mut record = named("newcomer/student", false);
+            record.attributes = Attributes::NOT_A_SERVICE;
+            record
+        }
         Whom::Holder => {
             let mut record = named("desk/student", true);
             record.roles = roles(&["viewer"]);
@@ -114,20 +122,21 @@ fn may(settings: &RealmSettings, role: &str, act: Act, target: Target<'_>) -> bo
 /// One row for each act; in it, whom each right without a pattern is enough for.
 #[test]
 fn each_right_lets_do_its_own_acts_to_those_whom_it_is_over() {
-    use Whom::{AliasOutside, AliasWithin, Foreign, Holder, Locked, Outside, Person, Service};
+    use Whom::{AliasOutside, AliasWithin, Foreign, Holder, Locked, Newcomer, Outside, Person, Service};
     let settings = settings();
     let all = &EVERYBODY[..];
     let none = &[][..];
     // Who has no rights and is not what the realm rests on.
-    let plain = &[Person, Locked, Service, Outside, AliasWithin, AliasOutside][..];
-    let unlocked = &[Person, Service, Outside, AliasWithin, AliasOutside][..];
+    let plain = &[Person, Locked, Service, Newcomer, Outside, AliasWithin, AliasOutside][..];
+    let people = &[Person, Locked, Newcomer, Outside, AliasWithin, AliasOutside][..];
+    let unlocked = &[Person, Service, Newcomer, Outside, AliasWithin, AliasOutside][..];
     let service = &[Service][..];
     #[rustfmt::skip]
     let table = [
         // act                     viewer  helpdesk  keytab
         (Act::Show,               all,    all,      all),
         (Act::Explain,            all,    all,      all),
-        (Act::Password,           none,   plain,    none),
+        (Act::Password,           none,   people,   none),
         (Act::MustChangePassword, none,   plain,    none),
         (Act::Unlock,             none,   unlocked, none),
         (Act::Keytab,             none,   none,     service),
@@ -142,8 +151,8 @@ fn each_right_lets_do_its_own_acts_to_those_whom_it_is_over() {
     for (act, viewer, helpdesk, keytab) in table {
         for whom in EVERYBODY {
             let record = record(whom);
-            // The three names are alone within the pattern, with all that they have.
-            let within = matches!(whom, Person | Locked | Service | Holder);
+            // These names are alone within the pattern, with all that they have.
+            let within = matches!(whom, Person | Locked | Service | Newcomer | Holder);
             let looks = matches!(act, Act::Show | Act::Explain);
             let touchable = plain.contains(&whom);
             for (right, over) in [("viewer", viewer), ("helpdesk", helpdesk), ("keytab", keytab)] {
