@@ -374,6 +374,8 @@ fn json_has_the_documented_fields() {
             "password-expires": null,
             "max-life": null,
             "max-renew": null,
+            "policy": null,
+            "shut-out": null,
             "kvno": kvno,
             "keys": [{
                 "kvno": kvno, "enctype": "aes256-cts-hmac-sha1-96", "salt": "EXAMPLE.COMalice", "retired": null,
@@ -421,7 +423,7 @@ fn one_principal_is_shown_line_by_line() {
     let finished = realm.run(&["show", "alice"], "");
     assert!(
         finished.stdout.starts_with(
-            "Name: alice@EXAMPLE.COM\nAliases: alice2@EXAMPLE.COM\nAttributes: not-a-service\nRoles: staff\nExpires: 1970-01-01T00:00:00Z\n"
+            "Name: alice@EXAMPLE.COM\nAliases: alice2@EXAMPLE.COM\nAttributes: not-a-service\nRoles: staff\nPolicy: none\nShut out: no\nExpires: 1970-01-01T00:00:00Z\n"
         ),
         "{finished:?}"
     );
