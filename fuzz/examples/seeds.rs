@@ -5,7 +5,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use serde::Serialize;
-use tessera_common::admin::{Hello, ImportRecord, Request, Response, RuleChanges, write_frame};
+use tessera_common::admin::{Act, Hello, ImportRecord, Request, Response, RightChanges, Rotation, RuleChanges, write_frame};
 use tessera_common::ap::krb_cred::{CredHeader, Protection};
 use tessera_common::ap::{Header, krb_cred, krb_priv, krb_safe};
 use tessera_common::ccache::{CredentialCache, Entry, KdcOffset};
@@ -495,7 +495,7 @@ fn administration() -> io::Result<()> {
         },
         Request::Rotate {
             name: "host/www".to_owned(),
-            keep: true,
+            how: Rotation::Stage,
             enctypes: None,
         },
         Request::Keytab {
@@ -507,6 +507,19 @@ fn administration() -> io::Result<()> {
         },
         Request::AddRole {
             name: "staff".parse().map_err(io::Error::other)?,
+            rights: vec!["helpdesk:*/student".to_owned()],
+        },
+        Request::SetRole {
+            name: "staff".parse().map_err(io::Error::other)?,
+            rights: RightChanges {
+                add: vec!["viewer".to_owned()],
+                remove: vec!["helpdesk:*/student".to_owned()],
+            },
+        },
+        Request::ExplainAct {
+            name: "alice".to_owned(),
+            act: Act::Password,
+            on: Some("bob".to_owned()),
         },
         Request::ListRoles,
         Request::AddRule {

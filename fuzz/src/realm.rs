@@ -105,27 +105,16 @@ impl TestRealm {
             let id = PrincipalId([fill; 16]);
             let sealed = store.view().seal(id, 1, &key_of(name), &mut Counter::default());
             let mut record = PrincipalRecord {
-                id,
-                revision: 0,
-                name: Name::parse(name).unwrap(),
-                aliases: Vec::new(),
                 keys: vec![StoredKey {
                     kvno: 1,
                     etype: ETYPE,
                     salt: None,
+                    made: None,
                     retired: None,
                     sealed,
                 }],
-                attributes: Attributes::empty(),
-                roles: Vec::new(),
-                expires: None,
-                password_expires: None,
-                max_life: None,
-                max_renew: None,
-                created: NOON.time,
-                changed: NOON.time,
-                changed_by: "fuzz".to_owned(),
                 keys_changed: Some(NOON.time),
+                ..PrincipalRecord::new(id, Name::parse(name).unwrap(), NOON.time, "fuzz")
             };
             if name == "kadmin/changepw" {
                 record.attributes = Attributes::NOT_TGT_BASED;

@@ -25,7 +25,9 @@ use tessera_common::wire::{
 };
 use tessera_kdc::kerberos::{Kdc, Request};
 use tessera_kdc::random::ThreadRandom;
+use tessera_kdc::realm::access::Access;
 use tessera_kdc::realm::accounting::{Event, Origin, Transport};
+use tessera_kdc::realm::policy::{DEFAULT_POLICY, Policy, PolicyName, PolicyParts};
 use tessera_kdc::realm::principal::{Attributes, PrincipalId, PrincipalRecord, StoredKey};
 use tessera_kdc::realm::settings::RealmSettings;
 use tessera_kdc::store::{Author, Change, Keyring, MasterKey, Memory, Store, View};
@@ -44,6 +46,8 @@ fn main() {
     let tgts: Vec<_> = (0..USERS).map(|user| realm.tgt(user)).collect();
     realm.measure("AS, no pre-authentication: refused", |user| realm.bare(user));
     realm.measure("AS, encrypted timestamp", |user| realm.initial(user));
+    let limited = World::limited();
+    limited.measure("AS, wrong passwords are counted", |user| limited.initial(user));
     realm.measure("TGS", |user| realm.further(tgts.get(user).unwrap()));
 }
 
@@ -55,6 +59,17 @@ struct World {
 }
 
 impl World {
+    /// A realm whose default policy limits wrong passwords.
+    fn limited() -> Self {
+        let mut parts = PolicyParts::new(PolicyName::new(DEFAULT_POLICY).unwrap());
+        parts.max_failures = Some(10);
+        let mut realm = Self::new();
+        let mut settings = RealmSettings::new(realm.realm.clone());
+        settings.access = Access::default().with_policies([Policy::new(parts).unwrap()]);
+        realm.kdc = Kdc::new(Arc::new(settings));
+        realm
+    }
+
     fn new() -> Self {
         let realm = Realm::new("EXAMPLE.COM").unwrap();
         let random = &mut ThreadRandom;
@@ -67,26 +82,16 @@ impl World {
                 kvno: 1,
                 etype: ETYPE,
                 salt: (name.len() == 1).then(|| name.default_salt(&realm)),
+                made: None,
                 retired: None,
                 sealed: store.view().seal(id, 1, &key, random),
             };
             let now = KerberosTime(0);
             let record = PrincipalRecord {
-                id,
-                revision: 0,
-                name,
-                aliases: Vec::new(),
                 keys: vec![stored],
                 attributes,
-                roles: Vec::new(),
-                expires: None,
-                password_expires: None,
-                max_life: None,
-                max_renew: None,
-                created: now,
-                changed: now,
-                changed_by: "bench".to_owned(),
                 keys_changed: Some(now),
+                ..PrincipalRecord::new(id, name, now, "bench")
             };
             let change = Change::Put {
                 expected: None,

@@ -21,7 +21,7 @@ use tessera_common::crypto::{EncType, Key};
 use tessera_common::name::{Name, Realm};
 use tessera_common::time::KerberosTime;
 use tessera_kdc::random::ThreadRandom;
-use tessera_kdc::realm::principal::{Attributes, PrincipalId, PrincipalRecord, StoredKey};
+use tessera_kdc::realm::principal::{PrincipalId, PrincipalRecord, StoredKey};
 use tessera_kdc::store::{self, Author, Change, Durable, Location, Options, Store as _, View};
 
 const BATCH: u64 = 1000;
@@ -113,25 +113,14 @@ fn principal(view: &View) -> PrincipalRecord {
         kvno: 1,
         etype,
         salt: Some(format!("EXAMPLE.COM{name}").into_bytes()),
+        made: None,
         retired: None,
         sealed: view.seal(id, 1, &Key::random(etype, &mut ThreadRandom), &mut ThreadRandom),
     };
+    let record = PrincipalRecord::new(id, Name::new([&name]).unwrap(), author().when, &author().who);
     PrincipalRecord {
-        id,
-        revision: 0,
-        name: Name::new([&name]).unwrap(),
-        aliases: Vec::new(),
         keys: EncType::ALL.map(key).into(),
-        attributes: Attributes::empty(),
-        roles: Vec::new(),
-        expires: None,
-        password_expires: None,
-        max_life: None,
-        max_renew: None,
-        created: author().when,
-        changed: author().when,
-        changed_by: author().who,
-        keys_changed: None,
+        ..record
     }
 }
 

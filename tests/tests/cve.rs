@@ -236,6 +236,47 @@ fn forged_and_stale_tickets_are_refused() {
     assert_eq!(with(&|part| part.flags |= flag::INVALID, &krbtgt, Some(kvno)), 33);
 }
 
+/// CVE-2014-5351: whoever may fetch the keys of today is not told those of yesterday, which open tickets that others have.
+#[test]
+fn a_keytab_never_gets_a_former_key() {
+    const SERVICE: &str = "host/server.example.com";
+    let realm = realm_with_alice_and_a_host();
+    let told = |flags: &str| {
+        let file = tempfile::Builder::new().tempfile_in(realm.directory()).unwrap();
+        let line = format!("keytab {SERVICE} {flags} --output");
+        realm.principal(&line).arg(file.path()).run().ok();
+        let entries = keytab::read(file.path());
+        entries
+            .into_iter()
+            .map(|entry| (entry.kvno, entry.key))
+            .collect::<Vec<_>>()
+    };
+    let mut known = told("");
+    for (step, versions) in [
+        ("--keep", &[2][..]),
+        ("--stage", &[2, 3]),
+        ("--activate", &[3]),
+        ("--stage", &[3, 4]),
+        ("--purge", &[3, 4]),
+        ("--activate", &[4]),
+    ] {
+        realm.principal(&format!("rotate {SERVICE} {step}")).run().ok();
+        let keys = told("");
+        let mut seen: Vec<_> = keys.iter().map(|(kvno, _)| *kvno).collect();
+        seen.dedup();
+        assert_eq!(seen, versions, "{step}");
+        for (kvno, key) in keys {
+            let first = known.iter().find(|(_, other)| *other == key);
+            assert!(
+                first.is_none_or(|(of, _)| *of == kvno),
+                "{step}: a key of another version"
+            );
+            known.push((kvno, key));
+        }
+    }
+    assert!(told("--rotate").iter().all(|(kvno, _)| *kvno == 5));
+}
+
 /// CVE-2021-42278, CVE-2021-42287, CVE-2020-25719: a TGT is its principal's, not its name's.
 #[test]
 fn a_principal_made_anew_under_an_old_name_is_another() {

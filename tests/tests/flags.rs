@@ -36,6 +36,10 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
             ("--no-preauth", "pre_authentication_is_required_unless_told_otherwise"),
             ("--enctypes", "a_principal_has_the_enctypes_it_was_given"),
             ("--role", "a_role_counts_from_when_it_is_given_until_it_is_taken_away"),
+            (
+                "--policy",
+                "a_policy_is_given_taken_back_and_default_holds_where_there_is_none",
+            ),
         ],
     ),
     (
@@ -61,6 +65,10 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
             (
                 "--max-renew",
                 "a_ticket_lives_as_long_as_asked_and_as_the_least_of_the_limits",
+            ),
+            (
+                "--policy",
+                "a_policy_is_given_taken_back_and_default_holds_where_there_is_none",
             ),
             ("--must-change-password", "an_expired_password_is_changed_at_login"),
             ("--preauth", "pre_authentication_is_required_unless_told_otherwise"),
@@ -97,6 +105,10 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
                 "--remove-role",
                 "a_role_counts_from_when_it_is_given_until_it_is_taken_away",
             ),
+            (
+                "--revision",
+                "of_two_who_edit_the_same_principal_the_second_is_told_of_the_first",
+            ),
         ],
     ),
     (
@@ -105,7 +117,12 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "principal rotate",
-        &[("--keep", "a_service_keeps_old_keys_when_told_to")],
+        &[
+            ("--keep", "a_service_keeps_old_keys_when_told_to"),
+            ("--stage", "staged_keys_are_in_keytabs_before_a_ticket_needs_them"),
+            ("--activate", "staged_keys_are_in_keytabs_before_a_ticket_needs_them"),
+            ("--purge", "after_a_purge_no_ticket_under_a_former_key_is_good"),
+        ],
     ),
     ("principal lock", &[]),
     ("principal unlock", &[]),
@@ -125,12 +142,42 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
             ("--service", "tickets_are_explained_for_any_service"),
             ("--from", "a_rule_counts_where_it_says"),
             ("--at", "a_rule_counts_at_its_hours"),
+            ("--act", "what_is_explained_of_an_administrator_is_what_it_meets"),
+            ("--on", "what_is_explained_of_an_administrator_is_what_it_meets"),
             ("--json", "what_is_explained_is_what_is_seen_on_the_wire"),
         ],
     ),
     ("principal import", &[]),
+    (
+        "principal apply",
+        &[
+            (
+                "--dry-run",
+                "a_declared_realm_serves_as_declared_and_again_differs_in_nothing",
+            ),
+            ("--prune", "what_the_file_does_not_have_goes_only_when_told_to"),
+            ("--json", "what_the_file_does_not_have_goes_only_when_told_to"),
+        ],
+    ),
+    ("principal export", &[]),
     ("principal role", &[]),
-    ("principal role add", &[]),
+    (
+        "principal role add",
+        &[("--right", "a_right_counts_from_when_it_is_given_until_it_is_taken_away")],
+    ),
+    (
+        "principal role set",
+        &[
+            (
+                "--add-right",
+                "a_right_counts_from_when_it_is_given_until_it_is_taken_away",
+            ),
+            (
+                "--remove-right",
+                "a_right_counts_from_when_it_is_given_until_it_is_taken_away",
+            ),
+        ],
+    ),
     ("principal role remove", &[]),
     (
         "principal role list",
@@ -188,6 +235,80 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
         &[(
             "--json",
             "roles_and_rules_are_listed_and_shown_wherever_they_are_declared",
+        )],
+    ),
+    ("principal policy", &[]),
+    (
+        "principal policy add",
+        &[
+            ("--min-length", "a_policy_is_added_with_any_of_its_parts"),
+            ("--min-classes", "a_policy_is_added_with_any_of_its_parts"),
+            ("--min-strength", "a_policy_is_added_with_any_of_its_parts"),
+            ("--dictionary", "a_policy_is_added_with_any_of_its_parts"),
+            ("--history", "a_policy_is_added_with_any_of_its_parts"),
+            ("--min-age", "a_policy_is_added_with_any_of_its_parts"),
+            ("--max-age", "a_policy_is_added_with_any_of_its_parts"),
+            ("--max-failures", "a_policy_is_added_with_any_of_its_parts"),
+            ("--failure-window", "a_policy_is_added_with_any_of_its_parts"),
+            ("--lockout", "a_policy_is_added_with_any_of_its_parts"),
+            ("--enctypes", "a_policy_is_added_with_any_of_its_parts"),
+            ("--max-life", "a_policy_is_added_with_any_of_its_parts"),
+            ("--max-renew", "a_policy_is_added_with_any_of_its_parts"),
+        ],
+    ),
+    (
+        "principal policy set",
+        &[
+            (
+                "--min-length",
+                "each_part_of_a_policy_is_set_by_itself_and_counts_at_once",
+            ),
+            (
+                "--min-classes",
+                "each_part_of_a_policy_is_set_by_itself_and_counts_at_once",
+            ),
+            (
+                "--min-strength",
+                "each_part_of_a_policy_is_set_by_itself_and_counts_at_once",
+            ),
+            (
+                "--dictionary",
+                "each_part_of_a_policy_is_set_by_itself_and_counts_at_once",
+            ),
+            ("--history", "each_part_of_a_policy_is_set_by_itself_and_counts_at_once"),
+            ("--min-age", "each_part_of_a_policy_is_set_by_itself_and_counts_at_once"),
+            ("--max-age", "each_part_of_a_policy_is_set_by_itself_and_counts_at_once"),
+            ("--max-failures", "how_many_are_tried_can_be_changed_at_any_time"),
+            ("--failure-window", "how_many_are_tried_can_be_changed_at_any_time"),
+            ("--lockout", "how_many_are_tried_can_be_changed_at_any_time"),
+            (
+                "--enctypes",
+                "each_part_of_a_policy_is_set_by_itself_and_counts_at_once",
+            ),
+            (
+                "--max-life",
+                "each_part_of_a_policy_is_set_by_itself_and_counts_at_once",
+            ),
+            (
+                "--max-renew",
+                "each_part_of_a_policy_is_set_by_itself_and_counts_at_once",
+            ),
+            (
+                "--revision",
+                "of_two_who_edit_the_same_policy_the_second_is_told_of_the_first",
+            ),
+        ],
+    ),
+    ("principal policy remove", &[]),
+    (
+        "principal policy show",
+        &[("--json", "a_policy_is_added_with_any_of_its_parts")],
+    ),
+    (
+        "principal policy list",
+        &[(
+            "--json",
+            "policies_are_listed_shown_kept_and_removed_wherever_they_are_declared",
         )],
     ),
     ("principal reload", &[]),
@@ -317,7 +438,10 @@ const COMMANDS: &[(&str, &str)] = &[
     ),
     ("principal rotate", "rotating_makes_new_keys_and_a_new_version"),
     ("principal lock", "a_locked_principal_is_locked_until_unlocked"),
-    ("principal unlock", "a_locked_principal_is_locked_until_unlocked"),
+    (
+        "principal unlock",
+        "without_an_end_a_lockout_lasts_until_somebody_unlocks",
+    ),
     ("principal rename", "a_renamed_principal_keeps_its_password"),
     ("principal alias", "an_alias_logs_in_and_is_made_canonical_when_asked"),
     ("principal remove", "principals_are_added_listed_shown_and_removed"),
@@ -325,12 +449,21 @@ const COMMANDS: &[(&str, &str)] = &[
     ("principal explain", "what_is_explained_is_what_is_seen_on_the_wire"),
     ("principal import", "importing_adds_what_each_line_says"),
     (
+        "principal apply",
+        "a_declared_realm_serves_as_declared_and_again_differs_in_nothing",
+    ),
+    ("principal export", "what_export_writes_apply_reads_here_and_elsewhere"),
+    (
         "principal role",
         "a_role_counts_from_when_it_is_given_until_it_is_taken_away",
     ),
     (
         "principal role add",
         "a_role_counts_from_when_it_is_given_until_it_is_taken_away",
+    ),
+    (
+        "principal role set",
+        "a_right_counts_from_when_it_is_given_until_it_is_taken_away",
     ),
     (
         "principal role remove",
@@ -364,6 +497,24 @@ const COMMANDS: &[(&str, &str)] = &[
         "principal rule list",
         "roles_and_rules_are_listed_and_shown_wherever_they_are_declared",
     ),
+    ("principal policy", "a_policy_is_added_with_any_of_its_parts"),
+    ("principal policy add", "a_policy_is_added_with_any_of_its_parts"),
+    (
+        "principal policy set",
+        "each_part_of_a_policy_is_set_by_itself_and_counts_at_once",
+    ),
+    (
+        "principal policy remove",
+        "policies_are_listed_shown_kept_and_removed_wherever_they_are_declared",
+    ),
+    (
+        "principal policy show",
+        "policies_are_listed_shown_kept_and_removed_wherever_they_are_declared",
+    ),
+    (
+        "principal policy list",
+        "policies_are_listed_shown_kept_and_removed_wherever_they_are_declared",
+    ),
     ("principal reload", "both_ways_to_reload_apply_what_changed"),
 ];
 
@@ -381,6 +532,10 @@ const KEYS: &[(&str, &str)] = &[
         "a_rule_lets_in_whom_it_names_and_closes_the_service_to_the_rest",
     ),
     (
+        "roles.NAME.rights",
+        "helpdesk_sets_the_passwords_of_those_it_is_over_and_of_nobody_else",
+    ),
+    (
         "rules.NAME.effect",
         "a_rule_lets_in_whom_it_names_and_closes_the_service_to_the_rest",
     ),
@@ -395,6 +550,50 @@ const KEYS: &[(&str, &str)] = &[
     ("rules.NAME.from", "a_rule_counts_where_it_says"),
     ("rules.NAME.hours", "a_rule_counts_at_its_hours"),
     ("rules.NAME.max-life", "a_rule_bounds_the_life_of_tickets"),
+    (
+        "policies.NAME.min-length",
+        "a_password_has_to_be_what_its_policy_says_whoever_sets_it",
+    ),
+    (
+        "policies.NAME.min-classes",
+        "a_password_has_to_be_what_its_policy_says_whoever_sets_it",
+    ),
+    (
+        "policies.NAME.min-strength",
+        "a_password_has_to_be_what_its_policy_says_whoever_sets_it",
+    ),
+    (
+        "policies.NAME.dictionary",
+        "a_password_has_to_be_what_its_policy_says_whoever_sets_it",
+    ),
+    ("policies.NAME.history", "the_last_passwords_are_not_taken_again"),
+    (
+        "policies.NAME.min-age",
+        "a_password_is_kept_for_its_least_age_and_good_up_to_its_greatest",
+    ),
+    (
+        "policies.NAME.max-age",
+        "a_password_is_kept_for_its_least_age_and_good_up_to_its_greatest",
+    ),
+    (
+        "policies.NAME.max-failures",
+        "as_many_wrong_passwords_as_the_policy_says_are_tried_and_then_none",
+    ),
+    (
+        "policies.NAME.failure-window",
+        "as_many_wrong_passwords_as_the_policy_says_are_tried_and_then_none",
+    ),
+    (
+        "policies.NAME.lockout",
+        "as_many_wrong_passwords_as_the_policy_says_are_tried_and_then_none",
+    ),
+    ("policies.NAME.enctypes", "keys_and_tickets_are_as_the_policy_says"),
+    ("policies.NAME.max-life", "keys_and_tickets_are_as_the_policy_says"),
+    ("policies.NAME.max-renew", "keys_and_tickets_are_as_the_policy_says"),
+    (
+        "passwords.dictionary",
+        "a_password_has_to_be_what_its_policy_says_whoever_sets_it",
+    ),
     ("listen.kerberos", "ipv6_is_served_beside_ipv4"),
     (
         "listen.admin",
@@ -420,6 +619,26 @@ const KEYS: &[(&str, &str)] = &[
         "armor_can_be_required_of_one_of_all_and_for_passwords_alone",
     ),
     (
+        "authentication.network-failures",
+        "a_network_is_shut_out_after_wrong_passwords_for_whatever_names",
+    ),
+    (
+        "authentication.network-window",
+        "a_network_is_shut_out_after_wrong_passwords_for_whatever_names",
+    ),
+    (
+        "authentication.network-lockout",
+        "a_network_is_shut_out_after_wrong_passwords_for_whatever_names",
+    ),
+    (
+        "authentication.network-prefix-v4",
+        "a_network_is_shut_out_after_wrong_passwords_for_whatever_names",
+    ),
+    (
+        "authentication.network-prefix-v6",
+        "a_network_is_shut_out_after_wrong_passwords_for_whatever_names",
+    ),
+    (
         "store.keep-snapshots",
         "snapshots_are_made_in_time_and_kept_as_many_as_told_to_go_back_to",
     ),
@@ -428,6 +647,10 @@ const KEYS: &[(&str, &str)] = &[
         "snapshots_are_made_in_time_and_kept_as_many_as_told_to_go_back_to",
     ),
     ("keys.enctypes", "the_realm_makes_the_enctypes_that_realm_toml_names"),
+    (
+        "keys.krbtgt-every",
+        "the_realms_key_is_changed_on_schedule_as_a_reload_says_and_former_ones_go_by_themselves",
+    ),
 ];
 
 /// What our clients read in krb5.conf, and the test of it. MIT's own tools are the measure there.
@@ -617,7 +840,7 @@ fn help(command: &str) -> String {
 }
 
 /// The keys of the annotated example, which has every key that there is. What is not in force there has a `#` before it, with
-/// no space between them; the names of roles and rules are the operator's.
+/// no space between them; the names of roles, rules and policies are the operator's.
 fn keys_of_the_example() -> BTreeSet<String> {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../realm.toml");
     let mut keys = BTreeSet::new();
@@ -626,7 +849,7 @@ fn keys_of_the_example() -> BTreeSet<String> {
         let line = line.strip_prefix('#').unwrap_or(line);
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             name.clone_into(&mut section);
-            for table in ["roles", "rules"] {
+            for table in ["roles", "rules", "policies"] {
                 if name.split_once('.').is_some_and(|(first, _)| first == table) {
                     section = format!("{table}.NAME");
                 }

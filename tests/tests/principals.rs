@@ -136,6 +136,43 @@ fn a_locked_principal_is_locked_until_unlocked() {
     assert!(logs_in(&realm, "alice", "wonderland"));
 }
 
+/// `set --revision`.
+#[test]
+#[ignore = "needs MIT's tools"]
+fn of_two_who_edit_the_same_principal_the_second_is_told_of_the_first() {
+    let realm = Realm::start();
+    realm.add("alice", "wonderland");
+    // The flags that MIT's kinit gets of those that it asks for.
+    let flags = || {
+        let desk = realm.workstation();
+        desk.mit("kinit -f -p alice").stdin("wonderland\n").run().ok();
+        desk.tgt().flags
+    };
+    let seen = show(&realm, "alice")["revision"].clone();
+    let set = |flags: &str, revision: &Value| {
+        let line = format!("set alice {flags} --revision {revision}");
+        realm.principal(&line).run()
+    };
+    set("--forwardable no --max-life 4h", &seen).ok();
+    let now = show(&realm, "alice")["revision"].clone();
+    let said = set("--max-life 8h --forwardable yes --must-change-password", &seen).status(1);
+    assert!(said.contains("alice@EXAMPLE.COM was changed by uid "), "{said}");
+    for part in [
+        format!(" and is at revision {now}, not {seen}; "),
+        "max-life: 4h now, 8h asked; must-change-password: no now, yes asked; forwardable: no now, yes asked; ".into(),
+        "nothing was changed, `principal show alice` tells what it is now".into(),
+    ] {
+        assert!(said.contains(&part), "{part}: {said}");
+    }
+    assert!(!flags().contains('F'), "the first one's change stands");
+    realm.wait_for_log("request=set principal=\"alice\" result=refused reason=conflict");
+    set("--forwardable yes", &now).ok();
+    // Who did not look first is heard as ever.
+    realm.principal("set alice --proxiable no").run().ok();
+    let flags = flags();
+    assert!(flags.contains('F') && !flags.contains('P'), "{flags}");
+}
+
 #[test]
 #[ignore = "needs MIT's tools"]
 fn expiry_is_taken_as_a_date_and_as_a_span_and_taken_back() {

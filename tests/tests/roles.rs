@@ -276,7 +276,9 @@ fn of_two_who_edit_the_same_rule_the_second_is_told_of_the_first() {
         .status(1);
     assert!(said.contains("the rule r was changed by uid "), "{said}");
     assert!(
-        said.contains(&format!("not {seen}")) && said.contains("principal rule show r"),
+        said.contains(&format!(
+            "not {seen}; effect: deny now, allow asked; nothing was changed, `principal rule show r`"
+        )),
         "{said}"
     );
     expect(&[(&alice, false)], WWW, "the first one's change stands");
@@ -310,7 +312,7 @@ fn roles_and_rules_are_listed_and_shown_wherever_they_are_declared() {
     let roles = json_of(realm.principal("role list --json"));
     assert_eq!(
         roles[0],
-        json!({"name": "filed", "source": "realm.toml", "principals": 1, "rules": ["shipped"], "history": null})
+        json!({"name": "filed", "source": "realm.toml", "principals": 1, "rights": [], "rules": ["shipped"], "history": null})
     );
     assert_eq!(
         (&roles[1]["source"], &roles[1]["principals"], &roles[1]["rules"]),

@@ -1,23 +1,37 @@
-//! The commands about roles and rules.
+//! The commands about roles, rules and policies.
 
 use std::io::Write;
 
 use serde::Serialize;
-use tessera_common::admin::{Dialogue, Request, Response, RoleInfo, RuleChanges, RuleInfo};
+use tessera_common::admin::{
+    Dialogue, PolicyChanges, PolicyInfo, Request, Response, RightChanges, RoleInfo, RuleChanges, RuleInfo,
+};
 
 use super::AdminError;
-use super::cli::{RoleCommand, RuleCommand};
+use super::cli::{PolicyCommand, RoleCommand, RuleCommand};
 use super::command::Administrator;
 use super::json_array::JsonArray;
 use super::render_access::{roles, rule, rules};
+use super::render_policy::{policies, policy};
 
 impl<S: Dialogue, W: Write> Administrator<S, W> {
     pub(super) fn role(&mut self, command: RoleCommand) -> Result<(), AdminError> {
         match command {
-            RoleCommand::Add { name } => {
-                let request = Request::AddRole { name: name.clone() };
+            RoleCommand::Add { name, rights } => {
+                let request = Request::AddRole {
+                    name: name.clone(),
+                    rights,
+                };
                 self.done(&request)?;
                 self.say(format_args!("added the role {name}"))
+            }
+            RoleCommand::Set { name, rights } => {
+                let request = Request::SetRole {
+                    name: name.clone(),
+                    rights: RightChanges::from(&rights),
+                };
+                self.done(&request)?;
+                self.say(format_args!("changed the role {name}"))
             }
             RoleCommand::Remove { name } => {
                 let request = Request::RemoveRole { name: name.clone() };
@@ -64,6 +78,45 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
                 let text = rules(&all, self.look);
                 self.print_all(&all, &text, json)
             }
+        }
+    }
+
+    pub(super) fn policy(&mut self, command: PolicyCommand) -> Result<(), AdminError> {
+        match command {
+            PolicyCommand::Add { name, parts } => {
+                let parts = PolicyChanges::from(&*parts);
+                let info = self.ask_policy(&Request::AddPolicy { name, parts })?;
+                self.say(format_args!("added the policy {}", info.name))
+            }
+            PolicyCommand::Set { name, parts, revision } => {
+                let parts = PolicyChanges::from(&*parts);
+                let info = self.ask_policy(&Request::SetPolicy { name, parts, revision })?;
+                self.say(format_args!("changed the policy {}", info.name))
+            }
+            PolicyCommand::Remove { name } => {
+                self.done(&Request::RemovePolicy { name: name.clone() })?;
+                self.say(format_args!("removed the policy {name}"))
+            }
+            PolicyCommand::Show { name, json } => {
+                let info = self.ask_policy(&Request::ShowPolicy { name })?;
+                let text = policy(&info, self.look);
+                self.print(&info, text, json)
+            }
+            PolicyCommand::List { json } => {
+                let all: Vec<PolicyInfo> = self.daemon.all(&Request::ListPolicies, |part| match part {
+                    Response::Policies(some) => Some(some),
+                    _ => None,
+                })?;
+                let text = policies(&all, self.look);
+                self.print_all(&all, &text, json)
+            }
+        }
+    }
+
+    fn ask_policy(&mut self, request: &Request) -> Result<PolicyInfo, AdminError> {
+        match self.daemon.ask(request)? {
+            Response::Policy(info) => Ok(*info),
+            _ => Err(AdminError::Unexpected),
         }
     }
 

@@ -5,9 +5,13 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use tessera_common::admin::{Deadline, Limit, RoleChanges, RuleChanges, Settings, YesNo};
+use tessera_common::admin::{
+    Act, Deadline, Limit, OrNone, OwnPolicy, PolicyChanges, RightChanges, RoleChanges, Rotation, RuleChanges, Settings,
+    Span, YesNo,
+};
 use tessera_common::crypto::EncType;
 use tessera_common::role::RoleName;
 
@@ -58,8 +62,18 @@ impl Cli {
                 let nothing = "nothing to set: name at least one setting, as in --max-life 5h";
                 Err(Self::command().error(ErrorKind::MissingRequiredArgument, nothing))
             }
+            Command::Role(RoleCommand::Set { rights, .. }) if RightChanges::from(rights).is_empty() => {
+                let nothing = "nothing to set: name at least one right, as in --add-right viewer";
+                Err(Self::command().error(ErrorKind::MissingRequiredArgument, nothing))
+            }
             Command::Rule(RuleCommand::Set { parts, .. }) if RuleChanges::from(&**parts) == RuleChanges::default() => {
                 let nothing = "nothing to set: name at least one part, as in --effect deny";
+                Err(Self::command().error(ErrorKind::MissingRequiredArgument, nothing))
+            }
+            Command::Policy(PolicyCommand::Set { parts, .. })
+                if PolicyChanges::from(&**parts) == PolicyChanges::default() =>
+            {
+                let nothing = "nothing to set: name at least one part, as in --min-length 12";
                 Err(Self::command().error(ErrorKind::MissingRequiredArgument, nothing))
             }
             _ => Ok(cli),
@@ -87,6 +101,9 @@ pub(super) enum Command {
         /// Give it this role; as often as there are roles
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<RoleName>,
+        /// Let it go by this policy
+        #[arg(long, value_name = "POLICY", value_parser = policy)]
+        policy: Option<OwnPolicy>,
     },
     /// List principals
     List {
@@ -107,7 +124,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Tell what a principal would be offered and given if it asked for a ticket now
+    /// Tell what a principal would be offered and given if it asked for a ticket now, or may do as an administrator
     Explain {
         /// Its name, or an alias
         name: String,
@@ -120,6 +137,12 @@ pub(super) enum Command {
         /// Asked at this time, instead of now
         #[arg(long, value_name = "TIME")]
         at: Option<Deadline>,
+        /// Whether it may do this as an administrator, and by which of its rights
+        #[arg(long, value_parser = acts(), conflicts_with_all = ["service", "from", "at"])]
+        act: Option<Act>,
+        /// Done to this one, for what is done to a principal; its name, or an alias
+        #[arg(long, value_name = "NAME", requires = "act")]
+        on: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -132,6 +155,9 @@ pub(super) enum Command {
         settings: Box<SettingsArgs>,
         #[command(flatten)]
         roles: RoleArgs,
+        /// Only if it is still at this revision, as 'show' told it
+        #[arg(long, value_name = "NUMBER")]
+        revision: Option<u64>,
     },
     /// Give a principal a new password
     Password {
@@ -140,20 +166,19 @@ pub(super) enum Command {
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// Give a principal new random keys
+    /// Give a principal new random keys, at once or in steps
     Rotate {
         /// Its name, or an alias
         name: String,
-        /// Let tickets under the keys up to now stay good
-        #[arg(long)]
-        keep: bool,
+        #[command(flatten)]
+        how: RotationArgs,
     },
     /// Give a principal no more tickets, nor anybody tickets to it
     Lock {
         /// Its name, or an alias
         name: String,
     },
-    /// Take a lock away
+    /// Take a lock away, also one that came of too many wrong passwords
     Unlock {
         /// Its name, or an alias
         name: String,
@@ -180,7 +205,7 @@ pub(super) enum Command {
         /// Its name, or an alias
         name: String,
     },
-    /// Write principals' current keys into a keytab
+    /// Write principals' current and staged keys into a keytab
     Keytab {
         /// Their names or aliases; the keytab has the keys under these
         #[arg(required = true, value_name = "NAME")]
@@ -197,12 +222,31 @@ pub(super) enum Command {
         /// One JSON object on each line; - for the standard input
         file: PathBuf,
     },
-    /// Roles: what principals are to services
+    /// Make the realm what a file declares: roles, policies, rules and principals; all of it or nothing
+    Apply {
+        /// The declaration, in TOML; - for the standard input
+        file: PathBuf,
+        /// Change nothing; only tell what would differ
+        #[arg(long)]
+        dry_run: bool,
+        /// Remove what is in the database and not in the file, of the kinds that the file is about
+        #[arg(long)]
+        prune: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the database's roles, policies, rules and principals as a file that 'apply' reads, without secrets
+    Export,
+    /// Roles: what principals are to services, and what administrators may do
     #[command(subcommand)]
     Role(RoleCommand),
     /// Rules: who may have tickets for which services, from where, when and for how long
     #[command(subcommand)]
     Rule(RuleCommand),
+    /// Policies: what passwords have to be, how many wrong ones are taken, and what keys and tickets come of them
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Apply a changed realm.toml
     Reload,
 }
@@ -213,6 +257,17 @@ pub(super) enum RoleCommand {
     Add {
         /// Its name: of a-z, 0-9, '.', '_' and '-'
         name: RoleName,
+        /// Let its holders administer the realm by this right, as in 'viewer' or 'helpdesk:*/student'; as often as there are
+        /// rights
+        #[arg(long = "right", value_name = "RIGHT")]
+        rights: Vec<String>,
+    },
+    /// Change the rights that a role gives
+    Set {
+        /// Its name
+        name: RoleName,
+        #[command(flatten)]
+        rights: RightArgs,
     },
     /// Remove a role that nobody has and no rule names
     Remove {
@@ -267,6 +322,162 @@ pub(super) enum RuleCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyCommand {
+    /// Add a policy
+    Add {
+        /// Its name: of a-z, 0-9, '.', '_' and '-'; 'default' is for every password without one
+        name: String,
+        #[command(flatten)]
+        parts: Box<PolicyArgs>,
+    },
+    /// Change parts of a policy
+    Set {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        parts: Box<PolicyArgs>,
+        /// Only if it is still at this revision, as 'policy show' told it
+        #[arg(long, value_name = "NUMBER")]
+        revision: Option<u64>,
+    },
+    /// Remove a policy that no principal has for its own
+    Remove {
+        /// Its name
+        name: String,
+    },
+    /// Show one policy
+    Show {
+        /// Its name
+        name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List policies, and where they are declared
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The parts of a policy; `none` says nothing of one.
+#[derive(Debug, Args)]
+pub(super) struct PolicyArgs {
+    /// The fewest characters of a password; or none
+    #[arg(long, value_name = "NUMBER")]
+    min_length: Option<OrNone<u32>>,
+    /// Of how many kinds these have to be: lower case, upper case, digits, punctuation, others; or none
+    #[arg(long, value_name = "NUMBER")]
+    min_classes: Option<OrNone<u8>>,
+    /// How hard a password has to be to guess, from 1 to 4; or none
+    #[arg(long, value_name = "NUMBER")]
+    min_strength: Option<OrNone<u8>>,
+    /// No word of the realm's dictionary
+    #[arg(long, value_name = "yes|no")]
+    dictionary: Option<YesNo>,
+    /// How many passwords, the present one included, cannot be taken again; or none
+    #[arg(long, value_name = "NUMBER")]
+    history: Option<OrNone<u16>>,
+    /// How long a password has to be kept before its owner may change it; or none
+    #[arg(long, value_name = "SPAN")]
+    min_age: Option<OrNone<Span>>,
+    /// How long a password is good for; or none
+    #[arg(long, value_name = "SPAN")]
+    max_age: Option<OrNone<Span>>,
+    /// How many wrong passwords are tried before no more are; or none
+    #[arg(long, value_name = "NUMBER")]
+    max_failures: Option<OrNone<u16>>,
+    /// Within what time these have to come; none for 15m
+    #[arg(long, value_name = "SPAN")]
+    failure_window: Option<OrNone<Span>>,
+    /// For how long no more are tried; none until 'unlock'
+    #[arg(long, value_name = "SPAN")]
+    lockout: Option<OrNone<Span>>,
+    /// Make new keys for these enctypes, best first; none for the realm's
+    #[arg(long, value_name = "ENCTYPE,…", value_delimiter = ',', value_parser = enctype_or_none)]
+    enctypes: Option<Vec<OrNoEnctype>>,
+    /// The longest life of tickets, as in 8h; or none
+    #[arg(long, value_name = "SPAN")]
+    max_life: Option<OrNone<Span>>,
+    /// The longest time that they can be renewed for, 0s for not at all; or none
+    #[arg(long, value_name = "SPAN")]
+    max_renew: Option<OrNone<Span>>,
+}
+
+/// One of a list of enctypes, or what stands for an empty one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum OrNoEnctype {
+    None,
+    One(EncType),
+}
+
+fn enctype_or_none(text: &str) -> Result<OrNoEnctype, String> {
+    match text {
+        "none" => Ok(OrNoEnctype::None),
+        name => enctype(name).map(OrNoEnctype::One),
+    }
+}
+
+fn policy(text: &str) -> Result<OwnPolicy, String> {
+    text.parse::<OwnPolicy>().map_err(|why| why.to_string())
+}
+
+impl From<&PolicyArgs> for PolicyChanges {
+    fn from(args: &PolicyArgs) -> Self {
+        let name = |etype: &OrNoEnctype| match etype {
+            OrNoEnctype::None => None,
+            OrNoEnctype::One(etype) => Some(etype.name().to_owned()),
+        };
+        Self {
+            min_length: args.min_length,
+            min_classes: args.min_classes,
+            min_strength: args.min_strength,
+            dictionary: args.dictionary,
+            history: args.history,
+            min_age: args.min_age,
+            max_age: args.max_age,
+            max_failures: args.max_failures,
+            failure_window: args.failure_window,
+            lockout: args.lockout,
+            enctypes: args.enctypes.as_ref().map(|all| all.iter().filter_map(name).collect()),
+            max_life: args.max_life,
+            max_renew: args.max_renew,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+#[allow(clippy::struct_excessive_bools, reason = "flags, of which there is one at most")]
+pub(super) struct RotationArgs {
+    /// Let tickets under the keys up to now stay good
+    #[arg(long)]
+    keep: bool,
+    /// Make keys that 'keytab' delivers and no ticket is sealed with yet
+    #[arg(long)]
+    stage: bool,
+    /// Seal tickets with the staged keys; those up to now stay good as long as a ticket may need them
+    #[arg(long)]
+    activate: bool,
+    /// Make no keys, and let none but the current and the staged ones be good
+    #[arg(long)]
+    purge: bool,
+}
+
+impl From<&RotationArgs> for Rotation {
+    fn from(args: &RotationArgs) -> Self {
+        match *args {
+            RotationArgs { keep: true, .. } => Self::Keep,
+            RotationArgs { stage: true, .. } => Self::Stage,
+            RotationArgs { activate: true, .. } => Self::Activate,
+            RotationArgs { purge: true, .. } => Self::Purge,
+            _ => Self::Replace,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct RoleArgs {
     /// Give it this role; as often as there are roles
@@ -282,6 +493,25 @@ impl From<&RoleArgs> for RoleChanges {
         Self {
             add: args.add_role.clone(),
             remove: args.remove_role.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RightArgs {
+    /// Let its holders administer the realm by this right, as in 'viewer' or 'helpdesk:*/student'; as often as there are rights
+    #[arg(long, value_name = "RIGHT")]
+    add_right: Vec<String>,
+    /// Take this right from its holders
+    #[arg(long, value_name = "RIGHT")]
+    remove_right: Vec<String>,
+}
+
+impl From<&RightArgs> for RightChanges {
+    fn from(args: &RightArgs) -> Self {
+        Self {
+            add: args.add_right.clone(),
+            remove: args.remove_right.clone(),
         }
     }
 }
@@ -409,6 +639,9 @@ pub(super) struct SettingsArgs {
     /// The longest time that they can be renewed for; realm for the realm's
     #[arg(long, value_name = "SPAN")]
     max_renew: Option<Limit>,
+    /// The policy that it goes by, or none
+    #[arg(long, value_name = "POLICY", value_parser = policy)]
+    policy: Option<OwnPolicy>,
     /// No tickets until the password is changed
     #[arg(long, value_name = "yes|no", num_args = 0..=1, default_missing_value = "yes")]
     must_change_password: Option<YesNo>,
@@ -454,6 +687,7 @@ impl From<&SettingsArgs> for Settings {
             password_expires: args.password_expires,
             max_life: args.max_life,
             max_renew: args.max_renew,
+            policy: args.policy.clone(),
             must_change_password: args.must_change_password,
             preauth: args.preauth,
             service: args.service,
@@ -468,6 +702,10 @@ impl From<&SettingsArgs> for Settings {
             require_fast: args.require_fast,
         }
     }
+}
+
+fn acts() -> impl TypedValueParser<Value = Act> {
+    PossibleValuesParser::new(Act::ALL.map(Act::name)).try_map(|name| name.parse::<Act>())
 }
 
 fn enctype(name: &str) -> Result<EncType, String> {
@@ -562,6 +800,26 @@ mod tests {
     }
 
     #[test]
+    fn rights_come_and_go_by_their_own_flags() {
+        let Ok(Command::Role(RoleCommand::Add { rights, .. })) = parse("role add desk --right viewer --right admin:a*")
+        else {
+            panic!()
+        };
+        assert_eq!(rights, ["viewer", "admin:a*"]);
+        let Ok(Command::Role(RoleCommand::Set { rights, .. })) =
+            parse("role set desk --add-right viewer --remove-right admin:a*")
+        else {
+            panic!()
+        };
+        let json = r#"{"add":["viewer"],"remove":["admin:a*"]}"#;
+        assert_eq!(serde_json::to_string(&RightChanges::from(&rights)).unwrap(), json);
+        let Ok(Command::Explain { act, on, .. }) = parse("explain desk --act must-change-password --on alice") else {
+            panic!()
+        };
+        assert_eq!((act, on.as_deref()), (Some(Act::MustChangePassword), Some("alice")));
+    }
+
+    #[test]
     fn wrong_usage_is_refused() {
         for (line, kind) in [
             ("", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
@@ -569,11 +827,20 @@ mod tests {
             ("add a --random-key --password-file -", ErrorKind::ArgumentConflict),
             ("add a --enctypes des-cbc-crc", ErrorKind::ValueValidation),
             ("set a", ErrorKind::MissingRequiredArgument),
+            ("set a --revision 7", ErrorKind::MissingRequiredArgument),
+            ("explain a --act delete", ErrorKind::InvalidValue),
+            ("explain a --on b", ErrorKind::MissingRequiredArgument),
+            ("explain a --act show --on b --service c", ErrorKind::ArgumentConflict),
+            ("role set a", ErrorKind::MissingRequiredArgument),
             ("set a --preauth maybe", ErrorKind::ValueValidation),
             ("set a --expires tomorrow", ErrorKind::ValueValidation),
             ("set a --max-life 10", ErrorKind::ValueValidation),
             ("keytab --output x", ErrorKind::MissingRequiredArgument),
             ("keytab a", ErrorKind::MissingRequiredArgument),
+            ("rotate a --stage --activate", ErrorKind::ArgumentConflict),
+            ("rotate a --activate --purge", ErrorKind::ArgumentConflict),
+            ("rotate a --purge --keep", ErrorKind::ArgumentConflict),
+            ("rotate a --keep --stage", ErrorKind::ArgumentConflict),
             ("rename a", ErrorKind::MissingRequiredArgument),
             ("explain", ErrorKind::MissingRequiredArgument),
             ("add a --role Staff", ErrorKind::ValueValidation),

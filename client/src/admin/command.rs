@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde::Serialize;
 use tessera_common::admin::{
-    Dialogue, NewKeys, NewPrincipal, PrincipalInfo, Request, Response, RoleChanges, Settings, YesNo,
+    ApplyMode, Dialogue, KeyInfo, KeyUse, NewKeys, NewPrincipal, PrincipalInfo, Request, Response, Rest, RoleChanges,
+    Rotation, Settings, Time, YesNo,
 };
 use tessera_common::role::RoleName;
 
@@ -15,6 +16,7 @@ use super::connection::Connection;
 use super::json_array::JsonArray;
 use super::keytab::Output;
 use super::render::{List, Look, explain, printable, show};
+use super::render_access::explain_act;
 use super::{AdminError, complain, import, password};
 use crate::system;
 
@@ -54,6 +56,7 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
                 no_preauth,
                 enctypes,
                 roles,
+                policy,
             } => {
                 let keys = if random_key {
                     NewKeys::Random
@@ -62,6 +65,7 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
                 };
                 let settings = Settings {
                     preauth: no_preauth.then_some(YesNo::No),
+                    policy,
                     ..Settings::default()
                 };
                 let enctypes = enctypes.map(|all| all.iter().map(|etype| etype.name().to_owned()).collect());
@@ -85,6 +89,8 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
                 service,
                 from,
                 at,
+                act: None,
+                on: _,
                 json,
             } => {
                 let request = Request::Explain {
@@ -95,9 +101,26 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
                 };
                 self.explain(&request, json)?;
             }
-            Command::Set { name, settings, roles } => {
+            Command::Explain {
+                name,
+                act: Some(act),
+                on,
+                json,
+                ..
+            } => self.explain_act(&Request::ExplainAct { name, act, on }, json)?,
+            Command::Set {
+                name,
+                settings,
+                roles,
+                revision,
+            } => {
                 let (settings, roles) = (Settings::from(&*settings), RoleChanges::from(&roles));
-                let changed = self.change(&name, |name| Request::Set { name, settings, roles })?;
+                let changed = self.change(&name, |name| Request::Set {
+                    name,
+                    settings,
+                    roles,
+                    revision,
+                })?;
                 self.say(format_args!("changed {}", changed.name))?;
             }
             Command::Password { name, password } => {
@@ -109,14 +132,7 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
                 })?;
                 self.say(format_args!("new password of {changed}"))?;
             }
-            Command::Rotate { name, keep } => {
-                let changed = self.change(&name, |name| Request::Rotate {
-                    name,
-                    keep,
-                    enctypes: None,
-                })?;
-                self.say(format_args!("new keys of {changed}"))?;
-            }
+            Command::Rotate { name, how } => self.rotate(name, Rotation::from(&how))?,
             Command::Lock { name } => {
                 let changed = self.change(&name, |name| Request::Lock { name })?;
                 self.say(format_args!("locked {}", changed.name))?;
@@ -138,8 +154,21 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
             }
             Command::Keytab { names, output, rotate } => self.keytab(names, &output, rotate)?,
             Command::Import { file } => return self.import(&file),
+            Command::Apply {
+                file,
+                dry_run,
+                prune,
+                json,
+            } => self.apply(
+                &file,
+                if dry_run { ApplyMode::DryRun } else { ApplyMode::Commit },
+                if prune { Rest::Goes } else { Rest::Stays },
+                json,
+            )?,
+            Command::Export => self.export()?,
             Command::Role(command) => self.role(command)?,
             Command::Rule(command) => self.rule(command)?,
+            Command::Policy(command) => self.policy(command)?,
             Command::Reload => self.reload()?,
         }
         Ok(Outcome::Done)
@@ -171,7 +200,7 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
         let Response::Principal(info) = self.daemon.ask(&Request::Show { name })? else {
             return Err(AdminError::Unexpected);
         };
-        let text = show(&info, self.look);
+        let text = show(&info, self.look, system::now().time);
         self.print(&info, text, json)
     }
 
@@ -180,6 +209,14 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
             return Err(AdminError::Unexpected);
         };
         let text = explain(&explanation, self.look);
+        self.print(&explanation, text, json)
+    }
+
+    fn explain_act(&mut self, request: &Request, json: bool) -> Result<(), AdminError> {
+        let Response::ActExplained(explanation) = self.daemon.ask(request)? else {
+            return Err(AdminError::Unexpected);
+        };
+        let text = explain_act(&explanation, self.look);
         self.print(&explanation, text, json)
     }
 
@@ -204,6 +241,19 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
         }
     }
 
+    fn rotate(&mut self, name: String, how: Rotation) -> Result<(), AdminError> {
+        let request = Request::Rotate {
+            name,
+            how,
+            enctypes: None,
+        };
+        match self.daemon.ask(&request)? {
+            Response::Principal(info) => self.say(format_args!("{}", rotated(&info, how))),
+            Response::Purged { principal, gone } => self.say(format_args!("{}", purged(&principal.name, &gone))),
+            _ => Err(AdminError::Unexpected),
+        }
+    }
+
     fn keytab(&mut self, names: Vec<String>, path: &Path, rotate: bool) -> Result<(), AdminError> {
         let mut output = Output::open(path)?;
         let request = Request::Keytab { names, rotate };
@@ -225,7 +275,10 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
             if let Some(first) = of_one.first() {
                 let (count, principal, kvno) = (of_one.len(), &first.principal, first.key.kvno);
                 let noun = if count == 1 { "key" } else { "keys" };
-                self.say(format_args!("{count} {noun} of {principal}, kvno {kvno}, in {path}"))?;
+                let staged = if first.staged { ", staged" } else { "" };
+                self.say(format_args!(
+                    "{count} {noun} of {principal}, kvno {kvno}{staged}, in {path}"
+                ))?;
             }
         }
         if let Some(owner) = lost {
@@ -273,6 +326,43 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
         let said = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
         said.map_err(AdminError::Output)
     }
+}
+
+/// What a step of a principal's keys came to.
+fn rotated(info: &PrincipalInfo, how: Rotation) -> String {
+    let kvno_of = |used| info.keys.iter().find(|key| key.used == used).map(|key| key.kvno);
+    let changed = Changed {
+        name: info.name.clone(),
+        kvno: match how {
+            Rotation::Stage => kvno_of(KeyUse::Staged),
+            _ => info.kvno,
+        },
+    };
+    match how {
+        Rotation::Stage => format!("staged keys of {changed}"),
+        Rotation::Activate => {
+            let ends = info.keys.iter().filter(|key| key.used == KeyUse::Former);
+            let last: Option<Time> = ends.filter_map(|key| key.retired).max();
+            let former = last.map(|end| format!("; the former are good until {end}"));
+            format!(
+                "the staged keys of {changed}, are in force{}",
+                former.unwrap_or_default()
+            )
+        }
+        _ => format!("new keys of {changed}"),
+    }
+}
+
+fn purged(name: &str, gone: &[KeyInfo]) -> String {
+    if gone.is_empty() {
+        return format!("{name} has no former keys");
+    }
+    let versions = gone.chunk_by(|a, b| a.kvno == b.kvno);
+    let versions: Vec<_> = versions
+        .filter_map(<[_]>::first)
+        .map(|key| format!("kvno {}", key.kvno))
+        .collect();
+    format!("the former keys of {name} are gone: {}", versions.join(", "))
 }
 
 fn listed(part: Response) -> Option<Vec<PrincipalInfo>> {

@@ -131,6 +131,11 @@ impl<S: Dialogue> Connection<S> {
         }
     }
 
+    /// The realm that is administered, if the daemon gave a name that can be one.
+    pub(super) const fn realm(&self) -> Option<&Realm> {
+        self.realm.as_ref()
+    }
+
     /// A name as it was typed, in full.
     pub(super) fn full(&self, name: &str) -> String {
         Principal::parse(name, self.realm.as_ref()).map_or_else(|_| name.to_owned(), |principal| principal.to_string())

@@ -150,6 +150,22 @@ pub enum AdminError {
         /// Why not.
         why: io::Error,
     },
+    /// A declaration cannot be read.
+    DeclarationFile {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        why: io::Error,
+    },
+    /// A file is no declaration.
+    DeclarationWrong {
+        /// The file.
+        file: PathBuf,
+        /// In which line, and what is wrong.
+        what: String,
+    },
+    /// What the daemon holds cannot be written as a file.
+    Unwritable(toml::ser::Error),
     /// An import ended before its end.
     ImportStopped {
         /// The first line whose principal is not known to be added.
@@ -277,7 +293,11 @@ impl fmt::Display for AdminError {
                 }
                 Ok(())
             }
-            Self::ImportFile { file, why } => write!(f, "{} cannot be read: {why}", file.display()),
+            Self::ImportFile { file, why } | Self::DeclarationFile { file, why } => {
+                write!(f, "{} cannot be read: {why}", file.display())
+            }
+            Self::DeclarationWrong { file, what } => write!(f, "{}:{what}; nothing was changed", file.display()),
+            Self::Unwritable(why) => write!(f, "what the daemon holds cannot be written as TOML: {why}"),
             Self::ImportStopped { line, added, why } => write!(
                 f,
                 "stopped at line {line}, after {added} were added: {why}; what was added stays, so that the same file can \

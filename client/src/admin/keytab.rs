@@ -100,6 +100,7 @@ mod tests {
                 key: HexOctets::new(vec![7; octets]),
                 salt: None,
             },
+            staged: false,
         }
     }
 

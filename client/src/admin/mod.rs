@@ -1,9 +1,11 @@
 //! `principal`: administration of a realm, over its daemon's socket or from afar.
 
 mod access;
+mod apply;
 mod cli;
 mod command;
 mod connection;
+mod declaration;
 mod error;
 mod import;
 mod json_array;
@@ -12,6 +14,7 @@ mod password;
 mod progress;
 mod render;
 mod render_access;
+mod render_policy;
 mod server;
 mod socket;
 mod ticket;

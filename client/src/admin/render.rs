@@ -1,6 +1,9 @@
 //! Principals as people read them.
 
-use tessera_common::admin::{Considered, Entitlement, Explanation, KeyInfo, Offer, PrincipalInfo};
+use core::time::Duration;
+
+use tessera_common::admin::{Considered, Entitlement, Explanation, KeyInfo, Offer, PrincipalInfo, ShutOutInfo};
+use tessera_common::time::KerberosTime;
 
 pub(super) const BOLD: &str = "1";
 pub(super) const RED: &str = "31";
@@ -76,20 +79,25 @@ fn row(info: &PrincipalInfo) -> [String; 4] {
     ]
 }
 
-/// All that there is to say of one principal. The labels are the names of the fields in JSON, as people write them.
-pub(super) fn show(info: &PrincipalInfo, look: Look) -> String {
+/// All that there is to say of one principal, at this time. The labels are the names of the fields in JSON, as people write them.
+pub(super) fn show(info: &PrincipalInfo, look: Look, now: KerberosTime) -> String {
     let one = |text: String| vec![text];
-    let fields: [(&str, Vec<String>); 16] = [
+    let fields: [(&str, Vec<String>); 18] = [
         ("Name", one(info.name.clone())),
         ("Aliases", several(info.aliases.clone())),
         ("Attributes", one(several(info.attributes.clone()).join(", "))),
         ("Roles", one(several(names(&info.roles)).join(", "))),
+        ("Policy", one(or(info.policy.as_ref(), "none"))),
+        ("Shut out", one(shut_out(info.shut_out.as_ref()))),
         ("Expires", one(or(info.expires.as_ref(), "never"))),
         ("Password expires", one(or(info.password_expires.as_ref(), "never"))),
         ("Max life", one(or(info.max_life.as_ref(), "the realm's"))),
         ("Max renew", one(or(info.max_renew.as_ref(), "the realm's"))),
         ("Kvno", one(or(info.kvno.as_ref(), "none"))),
-        ("Keys", several(info.keys.iter().map(described).collect())),
+        (
+            "Keys",
+            several(info.keys.iter().map(|key| described(key, now)).collect()),
+        ),
         ("Keys changed", one(or(info.keys_changed.as_ref(), "never"))),
         ("Created", one(info.created.to_string())),
         ("Changed", one(info.changed.to_string())),
@@ -97,7 +105,19 @@ pub(super) fn show(info: &PrincipalInfo, look: Look) -> String {
         ("Revision", one(info.revision.to_string())),
         ("Id", one(info.id.clone())),
     ];
-    labelled(&fields, look, |label, _| label == "Attributes" && is_locked(info))
+    labelled(&fields, look, |label, value| match label {
+        "Attributes" => is_locked(info),
+        "Shut out" => value != "no",
+        _ => false,
+    })
+}
+
+fn shut_out(shut_out: Option<&ShutOutInfo>) -> String {
+    match shut_out {
+        None => "no".to_owned(),
+        Some(ShutOutInfo { until: None, .. }) => "until unlocked".to_owned(),
+        Some(ShutOutInfo { until: Some(until), .. }) => format!("until {until}"),
+    }
 }
 
 /// What one would be offered and given.
@@ -205,8 +225,11 @@ pub(super) fn names(of: &[impl ToString]) -> Vec<String> {
     of.iter().map(ToString::to_string).collect()
 }
 
-fn described(key: &KeyInfo) -> String {
-    let mut text = format!("kvno {}, {}", key.kvno, key.enctype);
+fn described(key: &KeyInfo, now: KerberosTime) -> String {
+    let mut text = format!("kvno {}, {}, {}", key.kvno, key.enctype, key.used);
+    if let Some(made) = key.made {
+        text += &format!(", made {made} ({} ago)", age(now.since(made.0)));
+    }
     if let Some(salt) = &key.salt {
         text += &format!(", salt {salt:?}");
     }
@@ -216,8 +239,22 @@ fn described(key: &KeyInfo) -> String {
     text
 }
 
+// In the largest unit that there is one of.
+fn age(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let units = [(86_400, 'd'), (3600, 'h'), (60, 'm')];
+    let (length, unit) = units
+        .into_iter()
+        .find(|(length, _)| seconds >= *length)
+        .unwrap_or((1, 's'));
+    format!("{}{unit}", seconds / length)
+}
+
 fn is_locked(info: &PrincipalInfo) -> bool {
-    info.attributes.iter().any(|attribute| attribute == "locked")
+    let barring = ["locked", "shut-out"];
+    info.attributes
+        .iter()
+        .any(|attribute| barring.contains(&attribute.as_str()))
 }
 
 pub(super) fn or(value: Option<&impl ToString>, absent: &str) -> String {
@@ -247,12 +284,11 @@ pub(super) fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use core::time::Duration;
-
-    use tessera_common::admin::{Source, Span, Time};
-    use tessera_common::time::KerberosTime;
+    use tessera_common::admin::{KeyUse, Source, Span, Time};
 
     use super::*;
+
+    const NOW: KerberosTime = KerberosTime(12 * 86_400 + 5);
 
     fn info(name: &str) -> PrincipalInfo {
         PrincipalInfo {
@@ -262,6 +298,8 @@ mod tests {
             revision: 7,
             attributes: Vec::new(),
             roles: Vec::new(),
+            policy: None,
+            shut_out: None,
             expires: None,
             password_expires: None,
             max_life: None,
@@ -272,6 +310,8 @@ mod tests {
                 enctype: "aes256-cts-hmac-sha1-96".into(),
                 salt: None,
                 retired: None,
+                made: Some(Time(KerberosTime(0))),
+                used: KeyUse::Current,
             }],
             keys_changed: Some(Time(KerberosTime(0))),
             created: Time(KerberosTime(0)),
@@ -318,34 +358,59 @@ mod tests {
 
     #[test]
     fn all_of_one_principal_is_shown() {
-        let plain = show(&info("a@R"), Look::Plain);
+        let plain = show(&info("a@R"), Look::Plain, NOW);
         assert_eq!(
             plain,
-            "Name: a@R\nAliases: none\nAttributes: none\nRoles: none\nExpires: never\nPassword expires: never\n\
-             Max life: the realm's\nMax renew: the realm's\nKvno: 2\nKeys: kvno 2, aes256-cts-hmac-sha1-96\n\
+            "Name: a@R\nAliases: none\nAttributes: none\nRoles: none\nPolicy: none\nShut out: no\nExpires: never\nPassword expires: never\n\
+             Max life: the realm's\nMax renew: the realm's\nKvno: 2\nKeys: kvno 2, aes256-cts-hmac-sha1-96, current, made 1970-01-01T00:00:00Z (12d ago)\n\
              Keys changed: 1970-01-01T00:00:00Z\nCreated: 1970-01-01T00:00:00Z\nChanged: 1970-01-02T00:00:00Z\n\
              Changed by: uid 0\nRevision: 7\nId: 00ff\n"
         );
         let mut all = locked("a@R");
         all.aliases = vec!["b@R".into(), "c@R".into()];
         all.roles = vec!["mail".parse().unwrap(), "staff".parse().unwrap()];
+        all.policy = Some("staff".into());
+        all.shut_out = Some(ShutOutInfo {
+            since: Time(KerberosTime(0)),
+            until: None,
+        });
         all.max_life = Some(Span(Duration::from_secs(3600)));
         all.keys[0].salt = Some("Ra\n".into());
         all.keys[0].retired = Some(Time(KerberosTime(0)));
-        let text = show(&all, Look::Terminal { colour: true });
+        all.keys[0].used = KeyUse::Former;
+        all.keys[0].made = None;
+        let text = show(&all, Look::Terminal { colour: true }, NOW);
         for part in [
             "\x1b[1mName            \x1b[0m  a@R\n",
             "\x1b[1mAliases         \x1b[0m  b@R\n",
             "\x1b[1m                \x1b[0m  c@R\n",
             "\x1b[1mAttributes      \x1b[0m  \x1b[31mlocked, no-preauth\x1b[0m\n",
             "\x1b[1mRoles           \x1b[0m  mail, staff\n",
+            "\x1b[1mPolicy          \x1b[0m  staff\n",
+            "\x1b[1mShut out        \x1b[0m  \x1b[31muntil unlocked\x1b[0m\n",
             "\x1b[1mMax life        \x1b[0m  1h\n",
             "\x1b[1mKvno            \x1b[0m  none\n",
-            "kvno 2, aes256-cts-hmac-sha1-96, salt \"Ra\\n\", good until 1970-01-01T00:00:00Z\n",
+            "kvno 2, aes256-cts-hmac-sha1-96, former, salt \"Ra\\n\", good until 1970-01-01T00:00:00Z\n",
         ] {
             assert!(text.contains(part), "{part:?} in {text:?}");
         }
-        assert!(show(&all, Look::Plain).contains("Aliases: b@R\nAliases: c@R\n"));
+        assert!(show(&all, Look::Plain, NOW).contains("Aliases: b@R\nAliases: c@R\n"));
+    }
+
+    #[test]
+    fn an_age_is_told_in_its_largest_unit() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (3599, "59m"),
+            (3600, "1h"),
+            (86_399, "23h"),
+            (86_400, "1d"),
+            (400 * 86_400, "400d"),
+        ] {
+            assert_eq!(age(Duration::from_secs(seconds)), text);
+        }
     }
 
     #[test]
@@ -412,7 +477,7 @@ mod tests {
         let json = serde_json::to_value(info("a@R")).unwrap();
         let mut fields: Vec<_> = json.as_object().unwrap().keys().cloned().collect();
         fields.sort();
-        assert_eq!(labels(&show(&info("a@R"), Look::Plain)), fields);
+        assert_eq!(labels(&show(&info("a@R"), Look::Plain, NOW)), fields);
     }
 
     #[test]
@@ -420,8 +485,8 @@ mod tests {
         let mut sly = info("a@R");
         sly.changed_by = "\x1b[2J\u{9b}2J".into();
         for text in [
-            show(&sly, Look::Plain),
-            show(&sly, Look::Terminal { colour: false }),
+            show(&sly, Look::Plain, NOW),
+            show(&sly, Look::Terminal { colour: false }, NOW),
             List::new(Look::Plain).lines(&[info("\x1b[2J@R")]),
         ] {
             assert!(!text.contains(['\x1b', '\u{9b}']), "{text:?}");

@@ -1,6 +1,6 @@
 //! Roles and rules as people read them.
 
-use tessera_common::admin::{RoleInfo, RuleInfo, Source};
+use tessera_common::admin::{ActExplanation, ConsideredRight, RoleInfo, RuleInfo, Source};
 
 use super::render::{BOLD, Look, RED, labelled, names, or, paint, printable, several};
 
@@ -11,12 +11,14 @@ pub(super) fn roles(all: &[RoleInfo], look: Look) -> String {
             info.name.to_string(),
             info.source.to_string(),
             info.principals.to_string(),
+            info.rights.join(", "),
             info.rules.join(", "),
         ]
     };
     let rows: Vec<_> = all.iter().map(row).collect();
     let undeclared = |at: usize| all.get(at).is_some_and(|info| info.source == Source::Nowhere);
-    columns(["Name", "Source", "Principals", "Rules"], &rows, look, undeclared)
+    let headings = ["Name", "Source", "Principals", "Rights", "Rules"];
+    columns(headings, &rows, look, undeclared)
 }
 
 /// A list of rules. To a program, a line is a name.
@@ -85,8 +87,61 @@ pub(super) fn rule(info: &RuleInfo, look: Look) -> String {
     labelled(&fields, look, |_, _| false)
 }
 
+/// Whether an administrator may do something. The labels are the names of the fields in JSON, as people write them.
+pub(super) fn explain_act(explanation: &ActExplanation, look: Look) -> String {
+    let one = |text: &str| vec![text.to_owned()];
+    let over = match explanation.over.as_str() {
+        "anybody" => "anybody",
+        "these-names" => "all names of the principal",
+        "everybody" => "everybody, without a pattern",
+        other => other,
+    };
+    let because = match explanation.because.as_deref() {
+        None => "such acts need it",
+        Some("holds-rights") => "the principal has rights itself",
+        Some("gives-rights") => "it gives rights",
+        Some("built-in") => "the realm rests on the principal",
+        Some("locked-by-administrator") => "an administrator has locked the principal",
+        Some("has-password") => "the principal has a password",
+        Some(other) => other,
+    };
+    let refused = match &explanation.refused {
+        Some(reason) => format!("refused: {reason}"),
+        None => "no".to_owned(),
+    };
+    let fields = [
+        ("Administrator", one(&explanation.administrator)),
+        ("Act", one(explanation.act.name())),
+        ("On", one(explanation.on.as_deref().unwrap_or("the realm"))),
+        ("Roles", several(explanation.roles.clone())),
+        ("Needs", one(&explanation.needs)),
+        ("Over", one(over)),
+        ("Because", one(because)),
+        ("Rights", several(explanation.rights.iter().map(considered).collect())),
+        ("Refused", vec![refused]),
+    ];
+    labelled(&fields, look, |_, value| value.starts_with("refused: "))
+}
+
+fn considered(right: &ConsideredRight) -> String {
+    let ConsideredRight {
+        right,
+        role,
+        source,
+        outcome,
+    } = right;
+    let outcome = match outcome.as_str() {
+        "covers" => "covers it, too",
+        "other-right" => "is for other things",
+        "other-names" => "is over others",
+        "not-everybody" => "is over some, not over everybody",
+        other => other,
+    };
+    format!("{right} (role {role}, {source}): {outcome}")
+}
+
 // To a person, columns under a heading, each as wide as what is in it; the last column and alarming rows apart.
-fn columns<const N: usize>(
+pub(super) fn columns<const N: usize>(
     headings: [&str; N],
     rows: &[[String; N]],
     look: Look,
@@ -124,7 +179,7 @@ fn columns<const N: usize>(
 mod tests {
     use core::time::Duration;
 
-    use tessera_common::admin::{AccessHistory, Span, Time};
+    use tessera_common::admin::{AccessHistory, Act, Span, Time};
     use tessera_common::time::KerberosTime;
 
     use super::*;
@@ -171,6 +226,7 @@ mod tests {
             name: name.parse().unwrap(),
             source,
             principals: 12,
+            rights: vec!["helpdesk:*/student".into(), "viewer".into()],
             rules: vec!["office".into(), "shut".into()],
             history: None,
         }
@@ -193,12 +249,70 @@ mod tests {
         );
         assert_eq!(
             roles(&[role("staff", Source::RealmToml)], look),
-            "Name   Source      Principals  Rules\nstaff  realm.toml  12          office, shut\n"
+            "Name   Source      Principals  Rights                      Rules\n\
+             staff  realm.toml  12          helpdesk:*/student, viewer  office, shut\n"
         );
         assert_eq!((rules(&[], look), roles(&[], look)), (String::new(), String::new()));
         let lost = [role("a", Source::Database), role("b", Source::Nowhere)];
         let coloured = roles(&lost, Look::Terminal { colour: true });
         assert!(coloured.contains("\x1b[31mb     nowhere") && coloured.matches("\x1b[31m").count() == 1);
+    }
+
+    #[test]
+    fn an_act_is_explained_right_by_right() {
+        let right = |right: &str, outcome: &str| ConsideredRight {
+            right: right.into(),
+            role: "desk".into(),
+            source: Source::Database,
+            outcome: outcome.into(),
+        };
+        let mut explanation = ActExplanation {
+            administrator: "desk@R".into(),
+            act: Act::Password,
+            on: Some("alice@R".into()),
+            roles: vec!["desk".into()],
+            needs: "helpdesk".into(),
+            over: "these-names".into(),
+            because: None,
+            rights: vec![right("viewer", "other-right"), right("helpdesk:a*", "decides")],
+            refused: None,
+        };
+        assert_eq!(
+            explain_act(&explanation, Look::Plain),
+            "Administrator: desk@R\nAct: password\nOn: alice@R\nRoles: desk\nNeeds: helpdesk\nOver: all names of the principal\n\
+             Because: such acts need it\nRights: viewer (role desk, database): is for other things\n\
+             Rights: helpdesk:a* (role desk, database): decides\nRefused: no\n"
+        );
+        let json = serde_json::to_value(&explanation).unwrap();
+        let mut fields: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        fields.sort_unstable();
+        assert_eq!(
+            fields,
+            [
+                "act",
+                "administrator",
+                "because",
+                "needs",
+                "on",
+                "over",
+                "refused",
+                "rights",
+                "roles"
+            ]
+        );
+        explanation.on = None;
+        explanation.because = Some("holds-rights".into());
+        explanation.rights.clear();
+        explanation.refused = Some("not-permitted".into());
+        let text = explain_act(&explanation, Look::Terminal { colour: true });
+        for part in [
+            "the realm\n",
+            "the principal has rights itself\n",
+            "none\n",
+            "\x1b[31mrefused: not-permitted",
+        ] {
+            assert!(text.contains(part), "{part:?} in {text:?}");
+        }
     }
 
     #[test]

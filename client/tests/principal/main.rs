@@ -18,7 +18,7 @@ use fake_daemon::{Realm, drain, welcome};
 use serde_json::{Value, json};
 use terminal::Terminal;
 use tessera_common::admin::{
-    GivenKey, HexOctets, KeyInfo, KeytabKey, PROTOCOL, PrincipalInfo, Reason, RefusedImport, Response, Time,
+    GivenKey, HexOctets, KeyInfo, KeyUse, KeytabKey, PROTOCOL, PrincipalInfo, Reason, RefusedImport, Response, Time,
     write_frame,
 };
 use tessera_common::keytab::Keytab;
@@ -32,22 +32,40 @@ fn info(name: &str, kvno: u32) -> PrincipalInfo {
         revision: 7,
         attributes: vec!["not-a-service".into()],
         roles: vec!["staff".parse().unwrap()],
+        policy: None,
+        shut_out: None,
         expires: Some(Time(KerberosTime(0))),
         password_expires: None,
         max_life: None,
         max_renew: None,
         kvno: Some(kvno),
-        keys: vec![KeyInfo {
-            kvno,
-            enctype: "aes256-cts-hmac-sha1-96".into(),
-            salt: Some("EXAMPLE.COMalice".into()),
-            retired: None,
-        }],
+        keys: vec![stored(kvno, KeyUse::Current, None)],
         keys_changed: Some(Time(KerberosTime(0))),
         created: Time(KerberosTime(0)),
         changed: Time(KerberosTime(0)),
         changed_by: "uid 0".into(),
     }
+}
+
+fn stored(kvno: u32, used: KeyUse, retired: Option<Time>) -> KeyInfo {
+    KeyInfo {
+        kvno,
+        enctype: "aes256-cts-hmac-sha1-96".into(),
+        salt: Some("EXAMPLE.COMalice".into()),
+        retired,
+        made: Some(Time(KerberosTime(0))),
+        used,
+    }
+}
+
+fn of_keys(keys: &[(u32, KeyUse, Option<Time>)]) -> Response {
+    let current = keys.iter().find(|key| key.1 == KeyUse::Current).unwrap().0;
+    let mut info = info("host/a", current);
+    info.keys = keys
+        .iter()
+        .map(|(kvno, used, retired)| stored(*kvno, *used, *retired))
+        .collect();
+    Response::Principal(Box::new(info))
 }
 
 fn principal(name: &str, kvno: u32) -> Response {
@@ -70,12 +88,13 @@ fn key(principal: &str, kvno: u32) -> KeytabKey {
             key: HexOctets::new(vec![7; 32]),
             salt: None,
         },
+        staged: false,
     }
 }
 
 #[test]
 fn each_change_is_one_request_and_one_line() {
-    let rows: [(&str, &str, Value, Response, &str); 17] = [
+    let rows: [(&str, &str, Value, Response, &str); 21] = [
         (
             "add alice",
             "secret\nmore",
@@ -144,16 +163,53 @@ fn each_change_is_one_request_and_one_line() {
         (
             "rotate host/a",
             "",
-            json!({"rotate": {"name": "host/a", "keep": false, "enctypes": null}}),
+            json!({"rotate": {"name": "host/a", "how": "replace"}}),
             principal("host/a", 3),
             "new keys of host/a@EXAMPLE.COM, kvno 3\n",
         ),
         (
             "rotate host/a --keep",
             "",
-            json!({"rotate": {"name": "host/a", "keep": true, "enctypes": null}}),
+            json!({"rotate": {"name": "host/a", "how": "keep"}}),
             principal("host/a", 3),
             "new keys of host/a@EXAMPLE.COM, kvno 3\n",
+        ),
+        (
+            "rotate host/a --stage",
+            "",
+            json!({"rotate": {"name": "host/a", "how": "stage"}}),
+            of_keys(&[(3, KeyUse::Staged, None), (2, KeyUse::Current, None)]),
+            "staged keys of host/a@EXAMPLE.COM, kvno 3\n",
+        ),
+        (
+            "rotate host/a --activate",
+            "",
+            json!({"rotate": {"name": "host/a", "how": "activate"}}),
+            of_keys(&[
+                (2, KeyUse::Current, None),
+                (1, KeyUse::Former, Some(Time(KerberosTime(60)))),
+            ]),
+            "the staged keys of host/a@EXAMPLE.COM, kvno 2, are in force; the former are good until 1970-01-01T00:01:00Z\n",
+        ),
+        (
+            "rotate host/a --purge",
+            "",
+            json!({"rotate": {"name": "host/a", "how": "purge"}}),
+            Response::Purged {
+                principal: Box::new(info("host/a", 3)),
+                gone: [2, 2, 1].map(|kvno| stored(kvno, KeyUse::Former, None)).into(),
+            },
+            "the former keys of host/a@EXAMPLE.COM are gone: kvno 2, kvno 1\n",
+        ),
+        (
+            "rotate host/a --purge",
+            "",
+            json!({"rotate": {"name": "host/a", "how": "purge"}}),
+            Response::Purged {
+                principal: Box::new(info("host/a", 3)),
+                gone: Vec::new(),
+            },
+            "host/a@EXAMPLE.COM has no former keys\n",
         ),
         (
             "lock alice",
@@ -275,6 +331,7 @@ fn wrong_usage_ends_with_2_and_asks_nothing() {
             "the enctypes are aes256-cts-hmac-sha1-96, ",
         ),
         ("keytab a", "--output <FILE>"),
+        ("rotate a --stage --purge", "cannot be used with"),
         ("import", "<FILE>"),
     ] {
         let words: Vec<_> = line.split_whitespace().collect();
@@ -320,6 +377,7 @@ fn json_has_the_documented_fields() {
             "kvno": kvno,
             "keys": [{
                 "kvno": kvno, "enctype": "aes256-cts-hmac-sha1-96", "salt": "EXAMPLE.COMalice", "retired": null,
+                "made": "1970-01-01T00:00:00Z", "use": "current",
             }],
             "keys-changed": "1970-01-01T00:00:00Z",
             "created": "1970-01-01T00:00:00Z",
@@ -370,7 +428,7 @@ fn one_principal_is_shown_line_by_line() {
     assert!(
         finished
             .stdout
-            .contains("Keys: kvno 4, aes256-cts-hmac-sha1-96, salt \"EXAMPLE.COMalice\"\n")
+            .contains("Keys: kvno 4, aes256-cts-hmac-sha1-96, current, made 1970-01-01T00:00:00Z (")
     );
 }
 
@@ -382,7 +440,13 @@ fn keys_go_into_a_keytab_beside_those_that_it_has() {
         (&["keytab", "host/a", "--output", "kt"][..], vec![key("host/a", 1)]),
         (
             &["keytab", "host/a", "b", "--output", "kt", "--rotate"],
-            vec![key("host/a", 2), key("b", 7)],
+            vec![
+                key("host/a", 2),
+                KeytabKey {
+                    staged: true,
+                    ..key("b", 7)
+                },
+            ],
         ),
     ] {
         let daemon = realm.daemon([vec![Response::Keys(keys)]]);
@@ -399,7 +463,8 @@ fn keys_go_into_a_keytab_beside_those_that_it_has() {
                 vec![json!({"keytab": {"names": ["host/a"], "rotate": false}})]
             ),
             (
-                "1 key of host/a@EXAMPLE.COM, kvno 2, in kt\n1 key of b@EXAMPLE.COM, kvno 7, in kt\n".to_owned(),
+                "1 key of host/a@EXAMPLE.COM, kvno 2, in kt\n1 key of b@EXAMPLE.COM, kvno 7, staged, in kt\n"
+                    .to_owned(),
                 vec![json!({"keytab": {"names": ["host/a", "b"], "rotate": true}})]
             ),
         ]
@@ -564,7 +629,7 @@ fn a_daemon_that_is_not_as_expected_is_named() {
             |stream| {
                 welcome(stream, PROTOCOL + 1);
             },
-            "kdc 9.9 speaks version 3 of the administration protocol, this program version 2",
+            "kdc 9.9 speaks version 4 of the administration protocol, this program version 3",
         ),
         (
             |stream| write_frame(stream, &refused("uid 7 may not administer this realm")).unwrap(),

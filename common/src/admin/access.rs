@@ -20,6 +20,18 @@ pub struct RoleChanges {
     pub remove: Vec<RoleName>,
 }
 
+/// What is to change about the rights that a role gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RightChanges {
+    /// It is to give these, if it does not already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub add: Vec<String>,
+    /// It is to give these no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<String>,
+}
+
 /// The parts of a rule that are to be set. What is absent stays or, in a new rule, is not said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -68,6 +80,8 @@ pub struct RoleInfo {
     pub source: Source,
     /// How many principals have it.
     pub principals: usize,
+    /// What it lets them do to the realm, as in `helpdesk:*/student`.
+    pub rights: Vec<String>,
     /// The rules that name it.
     pub rules: Vec<String>,
     /// How it came into the database; `null` if it is not there.
@@ -114,6 +128,14 @@ pub struct AccessHistory {
 }
 
 impl RoleChanges {
+    /// Whether nothing is to change.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.add.is_empty() && self.remove.is_empty()
+    }
+}
+
+impl RightChanges {
     /// Whether nothing is to change.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -1,8 +1,8 @@
-//! What a login would lead to, as it is shown.
+//! What a login would lead to, and what an administrator may do, as it is shown.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Source, Span, Time};
+use super::{Act, Source, Span, Time};
 
 /// What a principal would be offered and given if it asked for a ticket now. Its JSON is what `principal explain --json`
 /// prints; the names of the fields stay as they are. A reason is a name that the daemon's log has, too.
@@ -76,4 +76,46 @@ pub struct Entitlement {
     pub max_renew: Option<Span>,
     /// The flags that it may ask for, or gets: `forwardable`, `proxiable`, `may-postdate`, `ok-as-delegate`.
     pub flags: Vec<String>,
+}
+
+/// Whether an administrator may do something, and by which of its rights. Its JSON is what `principal explain --act --json`
+/// prints; the names of the fields stay as they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ActExplanation {
+    /// Who would do it, with the realm.
+    pub administrator: String,
+    /// What it would do.
+    pub act: Act,
+    /// To whom, with the realm; `null`: to the realm as a whole.
+    pub on: Option<String>,
+    /// The administrator's roles: those of them that are declared.
+    pub roles: Vec<String>,
+    /// The right that it takes: `viewer`, `helpdesk`, `keytab` or `admin`. `admin` includes all others, and each `viewer`.
+    pub needs: String,
+    /// Over whom: `anybody`, a right over any pattern does; `these-names`, each of the names has to match; `everybody`, only a
+    /// right without a pattern does.
+    pub over: String,
+    /// Why it takes more than such acts do; `null`: it does not. `holds-rights`, `gives-rights`, `built-in`,
+    /// `locked-by-administrator` or `has-password`.
+    pub because: Option<String>,
+    /// Every right that the administrator has, in the order in which they are looked at.
+    pub rights: Vec<ConsideredRight>,
+    /// `not-permitted`; `null`: it may.
+    pub refused: Option<String>,
+}
+
+/// A right that an administrator has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ConsideredRight {
+    /// The right, as in `helpdesk:*/student`.
+    pub right: String,
+    /// The role that gives it.
+    pub role: String,
+    /// Where that role is declared.
+    pub source: Source,
+    /// `decides`, the first that covers the act; `covers`, the others; or why it does not: `other-right`, `other-names`,
+    /// `not-everybody`.
+    pub outcome: String,
 }

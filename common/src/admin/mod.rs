@@ -1,35 +1,44 @@
 //! What `principal` and the daemon say to each other, over `<state>/admin.sock` in the clear or over a network [`Sealed`].
 //!
-//! Both begin with a greeting, [`Hello`] and [`Welcome`]; after that every [`Request`] has one [`Response`], but for
-//! [`Request::List`], [`Request::ListRoles`] and [`Request::ListRules`], which may have several [`Response::Listed`],
-//! [`Response::Roles`] or [`Response::Rules`] before their [`Response::Done`]. Each message is a frame:
+//! Both begin with a greeting, [`Hello`] and [`Welcome`]; after that every [`Request`] has one [`Response`], but for those that
+//! come in parts, such as [`Request::List`] and [`Request::Apply`], which have any number of [`Response::Listed`] or
+//! [`Response::Differences`] before their [`Response::Done`]. Each message is a frame:
 //! its length in four octets, big-endian, and that many octets of JSON. Unknown fields are refused: whoever sends one
 //! expects something of it.
 
 mod access;
+mod act;
+mod declaration;
 mod explanation;
 mod frame;
 mod octets;
+mod policy;
 mod principal;
 mod sealed;
 mod settings;
 
+use core::fmt;
 use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::role::RoleName;
 
-pub use access::{AccessHistory, RoleChanges, RoleInfo, RuleChanges, RuleInfo, Source};
-pub use explanation::{Considered, Entitlement, Explanation, Offer};
+pub use access::{AccessHistory, RightChanges, RoleChanges, RoleInfo, RuleChanges, RuleInfo, Source};
+pub use act::{Act, ActError};
+pub use declaration::{
+    Becomes, Declaration, DeclaredKind, DeclaredPrincipal, DeclaredRole, Difference, PartDifference,
+};
+pub use explanation::{ActExplanation, Considered, ConsideredRight, Entitlement, Explanation, Offer};
 pub use frame::{Dialogue, FrameError, MAX_FRAME, MessageSink, MessageSource, read_frame, write_frame};
 pub use octets::{HexOctets, Password};
-pub use principal::{ImportRecord, ImportRecordError, KeyInfo, PrincipalInfo, Span, Time};
+pub use policy::{OrNone, OrNoneError, PolicyBody, PolicyChanges, PolicyInfo};
+pub use principal::{ImportRecord, ImportRecordError, KeyInfo, KeyUse, PrincipalInfo, ShutOutInfo, Span, Time};
 pub use sealed::{MAX_TOKEN, REQUIRED, Sealed, read_token, write_token};
-pub use settings::{Deadline, DeadlineError, Limit, LimitError, Settings, Switch, YesNo, YesNoError};
+pub use settings::{Deadline, DeadlineError, Limit, LimitError, OwnPolicy, Settings, Switch, YesNo, YesNoError};
 
 /// The version of this protocol. Both ends have to speak the same.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// The socket's name in the state directory.
 pub const SOCKET: &str = "admin.sock";
@@ -90,6 +99,16 @@ pub enum Request {
         /// When; absent, now.
         at: Option<Deadline>,
     },
+    /// Whether one may do something as an administrator, and by which of its rights.
+    ExplainAct {
+        /// The administrator.
+        name: String,
+        /// What it would do.
+        act: Act,
+        /// To whom, for an act that is done to a principal; for a new one, its name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<String>,
+    },
     /// Other attributes, times and limits.
     Set {
         /// The principal.
@@ -99,6 +118,9 @@ pub enum Request {
         /// Likewise of its roles.
         #[serde(default, skip_serializing_if = "RoleChanges::is_empty")]
         roles: RoleChanges,
+        /// Only if it is still at this revision; absent, whatever somebody else changed in the meantime.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<u64>,
     },
     /// A new password.
     Password {
@@ -109,13 +131,14 @@ pub enum Request {
         /// What to make keys for; absent, what the realm makes keys for.
         enctypes: Option<Vec<String>>,
     },
-    /// A new random key.
+    /// New random keys, or a step on the way to them.
     Rotate {
         /// The principal.
         name: String,
-        /// Whether the keys up to now stay valid.
-        keep: bool,
-        /// What to make keys for; absent, what the realm makes keys for.
+        /// Which step.
+        how: Rotation,
+        /// What to make keys for; absent, what the realm makes keys for. Meaningless where none are made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         enctypes: Option<Vec<String>>,
     },
     /// No more tickets for it or to it.
@@ -154,7 +177,7 @@ pub enum Request {
         /// The principal.
         name: String,
     },
-    /// The current keys, for a keytab.
+    /// The current keys and those that are staged, for a keytab. Never a former one.
     Keytab {
         /// The principals.
         names: Vec<String>,
@@ -170,6 +193,16 @@ pub enum Request {
     AddRole {
         /// Its name.
         name: RoleName,
+        /// What it lets its holders do to the realm, as in `helpdesk:*/student`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        rights: Vec<String>,
+    },
+    /// Other rights of a role in the database.
+    SetRole {
+        /// Its name.
+        name: RoleName,
+        /// Which rights come and go; the rest stays.
+        rights: RightChanges,
     },
     /// The role is to be no more in the database. Refused while a rule names it or a principal has it.
     RemoveRole {
@@ -207,10 +240,100 @@ pub enum Request {
     },
     /// Every rule, wherever it is declared.
     ListRules,
+    /// A policy in the database.
+    AddPolicy {
+        /// Its name.
+        name: String,
+        /// Its parts.
+        parts: PolicyChanges,
+    },
+    /// Other parts of a policy in the database.
+    SetPolicy {
+        /// Its name.
+        name: String,
+        /// What is to change; the rest stays.
+        parts: PolicyChanges,
+        /// Only if it is still at this revision; absent, whatever somebody else changed in the meantime.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<u64>,
+    },
+    /// The policy is to be no more in the database. Refused while a principal has it.
+    RemovePolicy {
+        /// Its name.
+        name: String,
+    },
+    /// One policy, wherever it is declared.
+    ShowPolicy {
+        /// Its name.
+        name: String,
+    },
+    /// Every policy, wherever it is declared.
+    ListPolicies,
+    /// The realm is to be as this declares it: all of it, or nothing. Answered by [`Response::Differences`].
+    Apply {
+        /// What is declared.
+        declaration: Declaration,
+        /// What becomes of what is in the database and not declared.
+        rest: Rest,
+        /// Whether to do it or only to tell the difference.
+        mode: ApplyMode,
+    },
+    /// What the database holds, as [`Request::Apply`] takes it. Answered by [`Response::Exported`].
+    Export,
     /// A new master key, and every key sealed anew under it.
     RotateMasterKey,
     /// Apply a changed realm.toml.
     Reload,
+}
+
+/// What becomes of roles, rules, policies and principals that are in the database and not declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rest {
+    /// They stay.
+    Stays,
+    /// They go, if the declaration is about their kind at all; but for the principals that the realm needs.
+    Goes,
+}
+
+/// Whether a declaration is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApplyMode {
+    /// It is.
+    Commit,
+    /// Nothing is changed.
+    DryRun,
+}
+
+/// A step in the life of a principal's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Rotation {
+    /// New ones at once; the former are gone, but for a ticket-granting service's, which stay good as long as a ticket under
+    /// them can live.
+    Replace,
+    /// New ones at once; the former stay good.
+    Keep,
+    /// New ones of the next version, for keytabs; no ticket is sealed with them yet.
+    Stage,
+    /// The staged ones are in force; the former stay good as long as a ticket under them can live.
+    Activate,
+    /// The former ones are gone.
+    Purge,
+}
+
+impl fmt::Display for Rotation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Replace => "replace",
+            Self::Keep => "keep",
+            Self::Stage => "stage",
+            Self::Activate => "activate",
+            Self::Purge => "purge",
+        })
+    }
 }
 
 /// A principal to be made.
@@ -270,6 +393,8 @@ pub enum Response {
     Principal(Box<PrincipalInfo>),
     /// What one would be offered and given.
     Explained(Box<Explanation>),
+    /// Whether one may do something, and by which right.
+    ActExplained(Box<ActExplanation>),
     /// Some principals; more may follow until [`Response::Done`].
     Listed(Vec<PrincipalInfo>),
     /// It is done, and durable; the rule is now this. Or this is the rule that was asked for.
@@ -278,8 +403,23 @@ pub enum Response {
     Roles(Vec<RoleInfo>),
     /// Some rules; more may follow until [`Response::Done`].
     Rules(Vec<RuleInfo>),
+    /// It is done, and durable; the policy is now this. Or this is the policy that was asked for.
+    Policy(Box<PolicyInfo>),
+    /// Some policies; more may follow until [`Response::Done`].
+    Policies(Vec<PolicyInfo>),
+    /// Some of what a declaration changed, or would; more may follow until [`Response::Done`].
+    Differences(Vec<Difference>),
+    /// Some of what the database holds; more may follow until [`Response::Done`].
+    Exported(Box<Declaration>),
     /// Keys for a keytab.
     Keys(Vec<KeytabKey>),
+    /// It is done, and durable: former keys are gone.
+    Purged {
+        /// The principal, as it is now.
+        principal: Box<PrincipalInfo>,
+        /// Which keys went, the newest first; none, when it had no former ones.
+        gone: Vec<KeyInfo>,
+    },
     /// What became of an import. What is not refused is durable.
     Imported {
         /// How many were added.
@@ -331,6 +471,9 @@ pub struct KeytabKey {
     pub principal: String,
     /// The key.
     pub key: GivenKey,
+    /// Whether no ticket is sealed with it yet.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub staged: bool,
 }
 
 /// Whose fault it is that something was not done.
@@ -340,7 +483,7 @@ pub struct KeytabKey {
 pub enum Reason {
     /// The caller is not permitted.
     NotPermitted,
-    /// There is no such principal, role or rule.
+    /// There is no such principal, role, rule or policy.
     NotFound,
     /// The name is taken.
     Taken,
@@ -383,6 +526,14 @@ mod tests {
         for (request, text) in [
             (Request::Reload, r#""reload""#),
             (
+                Request::Rotate {
+                    name: "host/a".into(),
+                    how: Rotation::Stage,
+                    enctypes: None,
+                },
+                r#"{"rotate":{"name":"host/a","how":"stage"}}"#,
+            ),
+            (
                 Request::Set {
                     name: "alice".into(),
                     settings: Settings::default(),
@@ -390,6 +541,7 @@ mod tests {
                         add: vec!["staff".parse().unwrap()],
                         ..RoleChanges::default()
                     },
+                    revision: None,
                 },
                 r#"{"set":{"name":"alice","settings":{},"roles":{"add":["staff"]}}}"#,
             ),
@@ -481,6 +633,8 @@ mod tests {
             r#"{"show":{"name":"a","all":true}}"#,
             r#"{"add":{"name":"a","keys":"random","colour":1}}"#,
             r#"{"set":{"name":"a","settings":{"colour":1}}}"#,
+            r#"{"rotate":{"name":"a","how":"twice"}}"#,
+            r#"{"rotate":{"name":"a","keep":true}}"#,
             r#"{"add":{"name":"a","keys":{"given":[{"enctype":"aes256-cts","kvno":1,"key":"0g"}]}}}"#,
             r#"{"set":{"name":"a","settings":{"expires":"tomorrow"}}}"#,
         ] {

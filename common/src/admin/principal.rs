@@ -27,19 +27,23 @@ pub struct PrincipalInfo {
     pub attributes: Vec<String>,
     /// What it is to the realm's services, sorted.
     pub roles: Vec<RoleName>,
+    /// The policy that it goes by: its own or, for a password without one, `default` if there is such a policy.
+    pub policy: Option<String>,
+    /// Whether too many wrong passwords have shut it out.
+    pub shut_out: Option<ShutOutInfo>,
     /// From then on it gets no tickets.
     pub expires: Option<Time>,
-    /// From then on it has to change its password.
+    /// From then on it has to change its password, also because its policy says so.
     pub password_expires: Option<Time>,
     /// The longest life of its tickets; `null`: the realm's.
     pub max_life: Option<Span>,
     /// The longest renewable life; `null`: the realm's.
     pub max_renew: Option<Span>,
-    /// The version of its newest keys.
+    /// The version of its current keys.
     pub kvno: Option<u32>,
-    /// Every key, the newest first.
+    /// Every key, the newest first; those that are staged come before the current ones.
     pub keys: Vec<KeyInfo>,
-    /// When its newest keys were made.
+    /// When its current keys came into force.
     pub keys_changed: Option<Time>,
     /// When it was made.
     pub created: Time,
@@ -47,6 +51,16 @@ pub struct PrincipalInfo {
     pub changed: Time,
     /// Who changed it last.
     pub changed_by: String,
+}
+
+/// How long too many wrong passwords shut a principal out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ShutOutInfo {
+    /// Since when.
+    pub since: Time,
+    /// Until when; `null`: until an administrator unlocks it.
+    pub until: Option<Time>,
 }
 
 /// A key as it is shown: all but the key.
@@ -61,6 +75,34 @@ pub struct KeyInfo {
     pub salt: Option<String>,
     /// Until when an older version is good.
     pub retired: Option<Time>,
+    /// When it was made; `null`: not known.
+    pub made: Option<Time>,
+    /// What the realm does with it.
+    #[serde(rename = "use")]
+    pub used: KeyUse,
+}
+
+/// What the realm does with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum KeyUse {
+    /// Tickets are sealed with it.
+    Current,
+    /// Keytabs have it before any ticket is sealed with it.
+    Staged,
+    /// Tickets were sealed with it.
+    Former,
+}
+
+impl fmt::Display for KeyUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Current => "current",
+            Self::Staged => "staged",
+            Self::Former => "former",
+        })
+    }
 }
 
 /// A time that is written in RFC 3339.
@@ -323,6 +365,11 @@ mod tests {
             revision: 7,
             attributes: vec!["locked".into()],
             roles: vec!["staff".parse().unwrap()],
+            policy: Some("staff".into()),
+            shut_out: Some(ShutOutInfo {
+                since: Time(KerberosTime(0)),
+                until: None,
+            }),
             expires: Some(Time(KerberosTime(0))),
             password_expires: None,
             max_life: Some(Span(Duration::from_secs(3600))),
@@ -333,6 +380,8 @@ mod tests {
                 enctype: "aes256-cts".into(),
                 salt: None,
                 retired: None,
+                made: Some(Time(KerberosTime(0))),
+                used: KeyUse::Current,
             }],
             keys_changed: None,
             created: Time(KerberosTime(0)),

@@ -7,6 +7,7 @@ use core::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::duration;
+use crate::role::{RoleNameError, is_role_name};
 use crate::time::KerberosTime;
 
 /// When something ends: `never`, an RFC 3339 time, or `+D` from now.
@@ -122,6 +123,36 @@ impl Limit {
     }
 }
 
+/// The policy that a principal goes by: its name, or `none` for none of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnPolicy {
+    /// None of its own: the one that is called `default`, if it has a password and there is one.
+    None,
+    /// This one.
+    Named(String),
+}
+
+impl FromStr for OwnPolicy {
+    type Err = RoleNameError;
+
+    fn from_str(text: &str) -> Result<Self, RoleNameError> {
+        match text {
+            "none" => Ok(Self::None),
+            name if is_role_name(name) => Ok(Self::Named(name.to_owned())),
+            _ => Err(RoleNameError),
+        }
+    }
+}
+
+impl fmt::Display for OwnPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
+}
+
 /// `yes` or `no`; in JSON, `true` or `false`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "bool", into = "bool")]
@@ -186,6 +217,9 @@ macro_rules! settings {
             /// How long they can be renewed at most.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub max_renew: Option<Limit>,
+            /// The policy that it goes by.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub policy: Option<OwnPolicy>,
             $(
                 $(#[$meta])*
                 #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -199,11 +233,35 @@ macro_rules! settings {
             $($(#[$meta])* $switch,)+
         }
 
+        impl Switch {
+            /// Its name: the flag's of `principal set`, without the dashes before it.
+            #[must_use]
+            pub fn name(self) -> String {
+                match self {
+                    $(Self::$switch => stringify!($field).replace('_', "-"),)+
+                }
+            }
+        }
+
         impl Settings {
             /// The switches that are to be set, and how.
             pub fn switches(&self) -> impl Iterator<Item = (Switch, bool)> {
                 [$((Switch::$switch, self.$field)),+].into_iter().filter_map(|(switch, to)| Some((switch, to?.into())))
             }
+
+            /// With this switch set, too.
+            #[must_use]
+            pub const fn with(mut self, switch: Switch, to: YesNo) -> Self {
+                match switch {
+                    $(Switch::$switch => self.$field = Some(to),)+
+                }
+                self
+            }
+        }
+
+        impl Switch {
+            /// Every switch.
+            pub const ALL: &[Self] = &[$(Self::$switch),+];
         }
     };
 }
@@ -251,7 +309,7 @@ macro_rules! as_text {
     )+};
 }
 
-as_text!(Deadline, Limit);
+as_text!(Deadline, Limit, OwnPolicy);
 
 #[cfg(test)]
 mod tests {
@@ -288,6 +346,18 @@ mod tests {
     }
 
     #[test]
+    fn policies_are_named_or_none() {
+        for text in ["none", "staff", "default"] {
+            let policy: OwnPolicy = text.parse().unwrap();
+            assert_eq!(
+                (policy == OwnPolicy::None, policy.to_string()),
+                (text == "none", text.to_owned())
+            );
+        }
+        assert_eq!("Staff".parse::<OwnPolicy>(), Err(RoleNameError));
+    }
+
+    #[test]
     fn only_switches_that_are_set_are_named() {
         let settings = Settings {
             service: Some(YesNo::No),
@@ -300,5 +370,9 @@ mod tests {
                 .eq([(Switch::Service, false), (Switch::Renewable, true)])
         );
         assert_eq!(Settings::default().switches().count(), 0);
+        for switch in Switch::ALL {
+            let settings = Settings::default().with(*switch, YesNo::No);
+            assert!(settings.switches().eq([(*switch, false)]));
+        }
     }
 }

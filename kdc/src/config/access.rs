@@ -1,21 +1,25 @@
-//! `[roles]` and `[rules]`: who may have tickets for what.
+//! `[roles]` and `[rules]`: who may have tickets for what; and `[policies]`, which are declared beside them.
 
 use core::fmt;
 use core::str::FromStr;
+use std::collections::HashSet;
 
 use tessera_common::admin::Span;
 use tessera_common::duration;
 use tessera_common::role::RoleName;
 
 use super::LONGEST_LIFE;
+use super::policies::read_policy;
 use super::reader::{self, Fault, Placed, Problem, Table};
 use crate::realm::access::{Access, Conflict, Source};
 use crate::realm::glob::Glob;
 use crate::realm::hours::{Hours, Window};
 use crate::realm::network::Network;
+use crate::realm::policy::PolicyName;
+use crate::realm::rights::{Granted, MOST_RIGHTS, Role};
 use crate::realm::rules::{Effect, Rule, RuleError, RuleName, RuleParts};
 
-/// `[roles]` and `[rules]`, checked as far as a file can be without the database, which has roles and rules, too.
+/// `[roles]`, `[rules]` and `[policies]`, checked as far as a file can be without the database, which has such, too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessConfig {
     declared: Access,
@@ -30,20 +34,40 @@ enum Named {
     Role(RoleName),
     /// A rule begins.
     Rule(RuleName),
+    /// A policy begins.
+    Policy(PolicyName),
     /// A rule names a role.
     RoleOf(RuleName, RoleName),
 }
 
 impl AccessConfig {
-    pub(super) fn read(roles: Table<'_, '_>, rules: Table<'_, '_>) -> Self {
+    pub(super) fn read(roles: Table<'_, '_>, rules: Table<'_, '_>, policies: Table<'_, '_>) -> Self {
         let mut places = Vec::new();
         let mut declared_roles = Vec::new();
-        for (name, table) in roles.tables() {
-            if let Some(role) = checked::<RoleName>(&name.value, &table) {
-                places.push((Named::Role(role.clone()), table.own_place()));
-                declared_roles.push(role);
+        for (name, mut table) in roles.tables() {
+            let role = checked::<RoleName>(&name.value, &table);
+            let rights = listed::<Granted>(
+                &mut table,
+                "rights",
+                "a right such as \"viewer\" or \"helpdesk:*/student\"",
+            );
+            let mut seen = HashSet::new();
+            for right in &rights {
+                if !seen.insert(right.value.to_string()) {
+                    table.wrong("rights", right.at.clone(), format!("{} is there twice", right.value));
+                }
             }
-            // What a role may do comes from rules; the table says no more than that there is one.
+            if let Some(far) = rights.get(MOST_RIGHTS) {
+                let what = format!("a role gives at most {MOST_RIGHTS} rights");
+                table.wrong("rights", far.at.clone(), what);
+            }
+            if let Some(name) = role {
+                places.push((Named::Role(name.clone()), table.own_place()));
+                declared_roles.push(Role {
+                    name,
+                    rights: values(&rights),
+                });
+            }
             table.finish();
         }
         let rules: Vec<Rule> = rules
@@ -51,13 +75,20 @@ impl AccessConfig {
             .into_iter()
             .filter_map(|(name, table)| read_rule(&name.value, table, &mut places))
             .collect();
+        let mut declared_policies = Vec::new();
+        for (name, table) in policies.tables() {
+            if let Some((policy, place)) = read_policy(&name.value, table) {
+                places.push((Named::Policy(policy.name().clone()), place));
+                declared_policies.push(policy);
+            }
+        }
         Self {
-            declared: Access::new(declared_roles, rules),
+            declared: Access::new(declared_roles, rules).with_policies(declared_policies),
             places,
         }
     }
 
-    /// The roles and rules of the file.
+    /// The roles, rules and policies of the file.
     #[must_use]
     pub const fn declared(&self) -> &Access {
         &self.declared
@@ -80,6 +111,7 @@ impl AccessConfig {
                 rule,
                 role,
             } => Some(Named::RoleOf(rule.clone(), role.clone())),
+            Conflict::Policy(policy) => Some(Named::Policy(policy.clone())),
             Conflict::Undeclared { .. } => None,
         };
         let place = self.places.iter().find(|(at, _)| Some(at) == named.as_ref());
@@ -95,7 +127,7 @@ impl AccessConfig {
 }
 
 // The table's own name; `None`, with the problem noted, when it is none.
-fn checked<T: FromStr<Err: fmt::Display>>(name: &str, table: &Table<'_, '_>) -> Option<T> {
+pub(super) fn checked<T: FromStr<Err: fmt::Display>>(name: &str, table: &Table<'_, '_>) -> Option<T> {
     match name.parse() {
         Ok(name) => Some(name),
         Err(why) => {
@@ -233,6 +265,25 @@ mod tests {
     }
 
     #[test]
+    fn rights_are_one_or_several_and_in_their_order() {
+        let config =
+            parse("[roles.audit]\nrights = \"viewer\"\n[roles.desk]\nrights = [\"helpdesk:*/student\", \"viewer\"]\n")
+                .unwrap();
+        let rights = |role: &str| {
+            let rights = config.access.declared().rights(&role.parse().unwrap());
+            rights.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(rights("audit"), ["viewer"]);
+        assert_eq!(rights("desk"), ["helpdesk:*/student", "viewer"]);
+        let many: Vec<_> = (0..=MOST_RIGHTS).map(|number| format!("\"viewer:{number}\"")).collect();
+        let told = parse(&format!("[roles.a]\nrights = [{}]\n", many.join(","))).unwrap_err();
+        assert!(
+            told[0].ends_with("roles.a.rights: a role gives at most 64 rights"),
+            "{told:?}"
+        );
+    }
+
+    #[test]
     fn the_example_that_is_not_in_force_would_be_right() {
         let shipped = include_str!("../../../realm.toml");
         assert_eq!(
@@ -269,6 +320,7 @@ mod tests {
         let rules_name = name.replace("a name here", "a rule's name");
         let network = "expected a network such as \"192.0.2.0/24\", or an address";
         let hours = "expected hours such as \"Mon-Fri 08:00-18:00\"";
+        let right = "expected a right such as \"viewer\" or \"helpdesk:*/student\"";
         let rule = |rest: &str| format!("[rules.r]\neffect = \"allow\"\nservices = [\"*\"]\n{rest}\n");
         for (tail, message) in [
             (
@@ -285,7 +337,34 @@ mod tests {
             ),
             (
                 "[roles.staff]\nrights = []\n".into(),
-                "5:1: roles.staff.rights: unknown key; this table has none".into(),
+                format!("5:10: roles.staff.rights: the list has none; {right}"),
+            ),
+            (
+                "[roles.staff]\nright = \"viewer\"\n".into(),
+                "5:1: roles.staff.right: unknown key; did you mean rights?".into(),
+            ),
+            (
+                "[roles.staff]\nrights = 7\n".into(),
+                format!(
+                    "5:10: roles.staff.rights: the number 7 is not right here; {}, as in rights = [\"…\"]",
+                    right.replacen("expected", "expected a list of", 1)
+                ),
+            ),
+            (
+                "[roles.staff]\nrights = [\"viewer\",\n \"root\"]\n".into(),
+                format!(
+                    "6:2: roles.staff.rights: \"root\": \"root\" is no right; there are viewer, helpdesk, keytab, admin, each alone or with a pattern of names as in \"helpdesk:*/student\"; {right}"
+                ),
+            ),
+            (
+                "[roles.staff]\nrights = \"admin:\"\n".into(),
+                format!(
+                    "5:10: roles.staff.rights: \"admin:\": the pattern after the colon: the pattern is empty, and no name is; {right}"
+                ),
+            ),
+            (
+                "[roles.staff]\nrights = [\"viewer:a\", \"viewer:a\"]\n".into(),
+                "5:23: roles.staff.rights: viewer:a is there twice".into(),
             ),
             (
                 "[rules.\"a b\"]\neffect = \"deny\"\nservices = [\"*\"]\n".into(),
@@ -388,7 +467,7 @@ mod tests {
 
         let rule = |json: &str| serde_json::from_str::<Rule>(json).unwrap();
         let database = Access::new(
-            ["staff", "ghosts"].map(|role| role.parse().unwrap()),
+            ["staff", "ghosts"].map(|role| Role::plain(role.parse().unwrap())),
             [
                 rule(r#"{"name":"r","effect":"deny","services":["*"]}"#),
                 rule(r#"{"name":"s","effect":"deny","services":["*"],"roles":["nobody"]}"#),

@@ -3,6 +3,7 @@
 //! Every key is described where an operator reads of it: in the annotated `realm.toml` at the top of the repository.
 
 mod access;
+mod policies;
 mod reader;
 
 use core::fmt;
@@ -13,6 +14,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tessera_common::crypto::EncType;
 use tessera_common::duration;
@@ -20,9 +22,13 @@ use tessera_common::name::Realm;
 
 use crate::clock;
 use crate::realm::access::DefaultAccess;
+use crate::realm::keys::{self, MOST_FORMER_VERSIONS};
+use crate::realm::lockout::NetworkLimit;
+use crate::realm::policy::{DEFAULT_FAILURE_WINDOW, FailureLimit};
 use crate::realm::settings::RealmSettings;
 use crate::store::{Location, Options, Report};
 pub use access::AccessConfig;
+pub use policies::PasswordsConfig;
 pub use reader::Problem;
 use reader::{Document, Fault, Placed, Table};
 
@@ -32,6 +38,8 @@ const LEAST_UDP_REPLY: i64 = 512;
 const MOST_UDP_REPLY: i64 = 65_507;
 /// No ticket lives longer than this, ten years.
 const LONGEST_LIFE: Duration = Duration::from_secs(10 * 366 * 86_400);
+/// A network is shut out for no longer than this: nobody can unlock one.
+const LONGEST_NETWORK_LOCKOUT: Duration = Duration::from_secs(86_400);
 /// The most snapshots that are kept.
 const MOST_SNAPSHOTS: i64 = 1000;
 /// A clock that is off by more than a day is no clock.
@@ -52,10 +60,12 @@ pub struct Config {
     pub authentication: AuthenticationConfig,
     /// `[store]`.
     pub store: StoreConfig,
-    /// `[keys] enctypes`: what new keys are made for, best first; at least one, none twice.
-    pub enctypes: Vec<EncType>,
-    /// `[roles]` and `[rules]`.
+    /// `[keys]`.
+    pub keys: KeysConfig,
+    /// `[roles]`, `[rules]` and `[policies]`.
     pub access: AccessConfig,
+    /// `[passwords]`.
+    pub passwords: PasswordsConfig,
     /// What an operator should know although the file is in force.
     pub warnings: Vec<String>,
 }
@@ -98,12 +108,17 @@ pub struct TicketConfig {
 }
 
 /// `[authentication]`.
+///
+/// `network-failures`: up to 65,535, 0 by default, which is off; `network-window` and `network-lockout`: 1 s to a day, 15 min
+/// by default; `network-prefix-v4`: 0 to 32, 32 by default; `network-prefix-v6`: 0 to 128, 64 by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuthenticationConfig {
     /// `require-fast`; false by default.
     pub require_fast: bool,
     /// `unarmored-encrypted-timestamp`; true by default.
     pub unarmored_encrypted_timestamp: bool,
+    /// The five keys that begin with `network-`; `None`, where `network-failures` is 0.
+    pub network_limit: Option<NetworkLimit>,
 }
 
 /// `[store]`.
@@ -113,6 +128,16 @@ pub struct StoreConfig {
     pub keep_snapshots: usize,
     /// `snapshot-every`; zero, the default: only when there is enough in the journal.
     pub snapshot_every: Duration,
+}
+
+/// `[keys]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysConfig {
+    /// `enctypes`: what new keys are made for, best first; at least one, none twice.
+    pub enctypes: Vec<EncType>,
+    /// `krbtgt-every`: up to ten years, and long enough that the keys of [`MOST_FORMER_VERSIONS`] versions outlive the tickets
+    /// under them; absent where it is zero, the default: not by itself.
+    pub krbtgt_every: Option<Duration>,
 }
 
 /// Why there is no configuration.
@@ -165,6 +190,23 @@ impl Config {
         let text = fs::read_to_string(file).map_err(unreadable)?;
         let mode = fs::metadata(file).map_err(unreadable)?.permissions().mode();
         let mut config = Self::parse(file, &text).map_err(ConfigError::Wrong)?;
+        config
+            .passwords
+            .load()
+            .map_err(|problem| ConfigError::Wrong(vec![problem]))?;
+        if config.passwords.words.is_empty() {
+            let asking = config
+                .access
+                .declared()
+                .policies()
+                .filter(|policy| policy.parts().dictionary);
+            config.warnings.extend(asking.map(|policy| {
+                format!(
+                    "the policy {} asks for no word of the dictionary, which has none; name a file in [passwords] dictionary",
+                    policy.name()
+                )
+            }));
+        }
         if mode & 0o002 != 0 {
             config.warnings.push(format!(
                 "{} can be written by everybody (mode {:03o}); whoever writes it rules the realm",
@@ -183,13 +225,16 @@ impl Config {
             lifetime: self.tickets.lifetime,
             renewable_lifetime: self.tickets.renewable_lifetime,
             clock_skew: self.tickets.clock_skew,
-            enctypes: self.enctypes.clone(),
+            enctypes: self.keys.enctypes.clone(),
+            krbtgt_every: self.keys.krbtgt_every,
             hide_unknown_principals: self.realm.hide_unknown_principals,
             require_fast: self.authentication.require_fast,
+            network_limit: self.authentication.network_limit,
             unarmored_encrypted_timestamp: self.authentication.unarmored_encrypted_timestamp,
             max_udp_reply: self.listen.max_udp_reply,
             default_access: self.realm.default_access,
             access: self.access.declared().clone(),
+            dictionary: Arc::clone(&self.passwords.words),
             local_time: clock::LOCAL_TIME,
         }
     }
@@ -241,8 +286,9 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
     let tickets = read_tickets(root.table("tickets"));
     let authentication = read_authentication(root.table("authentication"));
     let store = read_store(root.table("store"));
-    let enctypes = read_keys(root.table("keys"));
-    let access = AccessConfig::read(root.table("roles"), root.table("rules"));
+    let keys = read_keys(root.table("keys"), &tickets);
+    let access = AccessConfig::read(root.table("roles"), root.table("rules"), root.table("policies"));
+    let passwords = PasswordsConfig::read(file, root.table("passwords"));
     root.finish();
     Some(Config {
         file: file.to_owned(),
@@ -251,8 +297,9 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
         tickets,
         authentication,
         store,
-        enctypes,
+        keys,
         access,
+        passwords,
         warnings: Vec::new(),
     })
 }
@@ -365,9 +412,45 @@ fn read_authentication(mut table: Table<'_, '_>) -> AuthenticationConfig {
         let found = table.value(key, "true or false", reader::boolean);
         found.map_or(default, |found| found.value)
     };
+    let require_fast = switch("require-fast", false);
+    let unarmored_encrypted_timestamp = switch("unarmored-encrypted-timestamp", true);
+    let mut number = |key, default: u32, most: u32| {
+        let found = table.value(key, &format!("a number from 0 to {most}"), |v| {
+            let number = reader::integer(v)?;
+            match u32::try_from(number) {
+                Ok(fits) if fits <= most => Ok(fits),
+                _ => Err(Fault::new(format!("{number} is out of range"))),
+            }
+        });
+        found.map_or(default, |found| found.value)
+    };
+    let failures = number("network-failures", 0, u16::MAX.into());
+    let prefix_v4 = number("network-prefix-v4", 32, 32);
+    let prefix_v6 = number("network-prefix-v6", 64, 128);
+    let mut span = |key| {
+        let found = table.value(key, "a time from 1s to 1d, such as \"15m\"", |v| {
+            let (text, span) = reader::span(v)?;
+            if span.is_zero() || span > LONGEST_NETWORK_LOCKOUT {
+                return Err(Fault::new(format!("{text} is out of range")));
+            }
+            Ok(span)
+        });
+        found.map_or(DEFAULT_FAILURE_WINDOW, |found| found.value)
+    };
+    let (window, lockout) = (span("network-window"), Some(span("network-lockout")));
+    let limit = |failures| NetworkLimit {
+        limit: FailureLimit {
+            failures,
+            window,
+            lockout,
+        },
+        prefix_v4,
+        prefix_v6,
+    };
     let authentication = AuthenticationConfig {
-        require_fast: switch("require-fast", false),
-        unarmored_encrypted_timestamp: switch("unarmored-encrypted-timestamp", true),
+        require_fast,
+        unarmored_encrypted_timestamp,
+        network_limit: u16::try_from(failures).ok().filter(|failures| *failures > 0).map(limit),
     };
     table.finish();
     authentication
@@ -391,7 +474,7 @@ fn read_store(mut table: Table<'_, '_>) -> StoreConfig {
     }
 }
 
-fn read_keys(mut table: Table<'_, '_>) -> Vec<EncType> {
+fn read_keys(mut table: Table<'_, '_>, tickets: &TicketConfig) -> KeysConfig {
     let known = EncType::ALL.map(EncType::name).join(", ");
     let list = table.list("enctypes", &format!("one of {known}"), |text| {
         EncType::from_name(text).ok_or_else(|| Fault::new(format!("{text:?} is no enctype of this realm")))
@@ -418,8 +501,35 @@ fn read_keys(mut table: Table<'_, '_>) -> Vec<EncType> {
     } else {
         enctypes.extend(EncType::ALL);
     }
+    let every = table.value("krbtgt-every", "a time such as \"30d\", or \"0s\"", |v| {
+        let (text, span) = reader::span(v)?;
+        if span > LONGEST_LIFE {
+            let most = duration::format(LONGEST_LIFE);
+            return Err(Fault::new(format!("{text} is more than {most}")));
+        }
+        Ok(span)
+    });
+    let shortest = keys::shortest_rollover(tickets.lifetime, tickets.clock_skew);
+    if let Some(Placed { value, at }) = &every
+        && !value.is_zero()
+        && *value < shortest
+    {
+        table.wrong(
+            "krbtgt-every",
+            at.clone(),
+            format!(
+                "{} is too often: each former key stays good for tickets.lifetime and the clock-skew, and at most \
+                 {MOST_FORMER_VERSIONS} are kept beside each other; expected at least {}",
+                duration::format(*value),
+                duration::format(shortest)
+            ),
+        );
+    }
     table.finish();
-    enctypes
+    KeysConfig {
+        enctypes,
+        krbtgt_every: every.map(|every| every.value).filter(|every| !every.is_zero()),
+    }
 }
 
 #[cfg(test)]
@@ -456,7 +566,7 @@ mod tests {
              [tickets]\nlifetime = \"1d12h\"\nrenewable-lifetime = \"0s\"\nclock-skew = \"90s\"\n\
              [authentication]\nrequire-fast = true\nunarmored-encrypted-timestamp = false\n\
              [store]\nkeep-snapshots = 14\nsnapshot-every = \"1d\"\n\
-             [keys]\nenctypes = [\"aes128-sha2\", \"aes256-cts\"]\n",
+             [keys]\nenctypes = [\"aes128-sha2\", \"aes256-cts\"]\nkrbtgt-every = \"30d\"\n",
         )
         .unwrap();
         assert_eq!(
@@ -476,9 +586,11 @@ mod tests {
         assert_eq!(config.tickets.clock_skew, Duration::from_secs(90));
         assert!(config.authentication.require_fast && !config.authentication.unarmored_encrypted_timestamp);
         assert_eq!(
-            config.enctypes,
+            config.keys.enctypes,
             [EncType::Aes128CtsHmacSha256_128, EncType::Aes256CtsHmacSha1_96]
         );
+        let every = config.settings().krbtgt_every;
+        assert_eq!(every, Some(Duration::from_secs(30 * 86_400)));
     }
 
     #[test]
@@ -507,7 +619,7 @@ mod tests {
             ("[ticket]\n", "4:2: ticket: unknown table; did you mean tickets?"),
             (
                 "[radius]\n",
-                "4:2: radius: unknown table; known here: realm, listen, tickets, authentication, store, keys, roles, rules",
+                "4:2: radius: unknown table; known here: realm, listen, tickets, authentication, store, keys, roles, rules, policies, passwords",
             ),
             ("[[tickets]]\n", "4:3: tickets: expected a table, as in [tickets]"),
             (
@@ -573,6 +685,18 @@ mod tests {
             (
                 "[keys]\nenctypes = [\"aes256-cts\", \"aes256-sha1\"]\n",
                 "5:27: keys.enctypes: aes256-cts-hmac-sha1-96 is there twice",
+            ),
+            (
+                "[keys]\nkrbtgt-every = 30\n",
+                "5:16: keys.krbtgt-every: the number 30 is not right here; expected a time such as \"30d\", or \"0s\"",
+            ),
+            (
+                "[keys]\nkrbtgt-every = \"4000d\"\n",
+                "5:16: keys.krbtgt-every: 4000d is more than 3660d; expected a time such as \"30d\", or \"0s\"",
+            ),
+            (
+                "[keys]\nkrbtgt-every = \"25m12s\"\n",
+                "5:16: keys.krbtgt-every: 25m12s is too often: each former key stays good for tickets.lifetime and the clock-skew, and at most 24 are kept beside each other; expected at least 25m13s",
             ),
         ] {
             let problems = parse(&format!("{head}{tail}")).unwrap_err();
@@ -643,5 +767,52 @@ mod tests {
             error.starts_with("there is no /nowhere/realm.toml; name the realm's configuration with --config"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn networks_are_limited_as_written_and_not_at_all_by_default() {
+        let authentication = |keys: &str| {
+            parse(&format!(
+                "[realm]\nname = \"R\"\nstate = \"var\"\n[authentication]\n{keys}\n"
+            ))
+            .map(|config| config.settings().network_limit)
+        };
+        assert_eq!(authentication("network-window = \"1m\""), Ok(None));
+        let limit = authentication(
+            "network-failures = 9\nnetwork-window = \"1m\"\nnetwork-lockout = \"1d\"\nnetwork-prefix-v4 = 0\nnetwork-prefix-v6 = 48",
+        );
+        let expected = NetworkLimit {
+            limit: FailureLimit {
+                failures: 9,
+                window: Duration::from_secs(60),
+                lockout: Some(Duration::from_secs(86_400)),
+            },
+            prefix_v4: 0,
+            prefix_v6: 48,
+        };
+        assert_eq!(limit, Ok(Some(expected)));
+        for (key, why) in [
+            (
+                "network-failures = 65536",
+                "65536 is out of range; expected a number from 0 to 65535",
+            ),
+            ("network-failures = -1", "-1 is out of range"),
+            (
+                "network-window = \"0s\"",
+                "0s is out of range; expected a time from 1s to 1d",
+            ),
+            ("network-lockout = \"25h\"", "25h is out of range"),
+            (
+                "network-prefix-v4 = 33",
+                "33 is out of range; expected a number from 0 to 32",
+            ),
+            (
+                "network-prefix-v6 = 129",
+                "129 is out of range; expected a number from 0 to 128",
+            ),
+        ] {
+            let problems = authentication(key).unwrap_err();
+            assert!(problems[0].contains(why), "{key}: {problems:?}");
+        }
     }
 }

@@ -351,6 +351,11 @@ pub(super) fn span<'v>(value: &'v DeValue<'_>) -> Result<(&'v str, Duration), Fa
     Ok((text, span))
 }
 
+/// The same without the text.
+pub(super) fn span_alone(value: &DeValue<'_>) -> Result<Duration, Fault> {
+    span(value).map(|(_, span)| span)
+}
+
 pub(super) fn boolean(value: &DeValue<'_>) -> Result<bool, Fault> {
     value.as_bool().ok_or(Fault::WRONG_TYPE)
 }

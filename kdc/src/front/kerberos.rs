@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::lockout::Keeper;
 use super::per_thread::PerThread;
+use super::workers::Workers;
 use crate::clock;
-use crate::kerberos::{Kdc, Request};
+use crate::kerberos::{Held, Kdc, Request};
 use crate::log::Log;
 use crate::net::{Answer, Deferred, Origin, Service};
 use crate::random::ThreadRandom;
+use crate::realm::lockout::ClientTrip;
 use crate::store::{Store, View};
 
 /// Answers them from a store.
@@ -17,6 +20,8 @@ pub struct KerberosFront {
     /// Replaced when the realm's settings change.
     kdc: Arc<ArcSwap<Kdc>>,
     store: Arc<dyn Store>,
+    /// Where it is waited for the disk.
+    workers: Arc<Workers>,
     /// What each worker looked up so far.
     handles: PerThread<View>,
     log: Log,
@@ -25,10 +30,11 @@ pub struct KerberosFront {
 impl KerberosFront {
     /// A front of this KDC.
     #[must_use]
-    pub fn new(kdc: Arc<ArcSwap<Kdc>>, store: Arc<dyn Store>, log: Log) -> Self {
+    pub fn new(kdc: Arc<ArcSwap<Kdc>>, store: Arc<dyn Store>, workers: Arc<Workers>, log: Log) -> Self {
         Self {
             kdc,
             store,
+            workers,
             handles: PerThread::new(),
             log,
         }
@@ -40,8 +46,36 @@ impl KerberosFront {
     }
 }
 
+impl KerberosFront {
+    // That the client is shut out has to be durable before anybody is told that the password was wrong. Where that cannot be,
+    // nobody is told; the client is shut out all the same, and who asks again hears so.
+    fn answer_when_kept(&self, trip: ClientTrip, held: Held, origin: &Origin, later: &dyn Fn() -> Deferred) -> Answer {
+        let Ok(place) = self.workers.place(origin.peer.ip()) else {
+            let id = trip.id;
+            self.log.warn(format_args!(
+                "that the principal with the id {id} is shut out waits to be written down: too much else waits"
+            ));
+            return Answer::Silence;
+        };
+        let (kdc, store, log) = (self.kdc.load_full(), Arc::clone(&self.store), self.log.clone());
+        let later = later();
+        place.run(move || {
+            let keeper = Keeper {
+                store: &*store,
+                lockout: kdc.lockout(),
+                settings: kdc.settings(),
+                log: &log,
+            };
+            if keeper.keep(&trip) {
+                later.reply(held.release());
+            }
+        });
+        Answer::Later
+    }
+}
+
 impl Service for KerberosFront {
-    fn answer(&self, request: &[u8], origin: &Origin, _: &dyn Fn() -> Deferred) -> Answer {
+    fn answer(&self, request: &[u8], origin: &Origin, later: &dyn Fn() -> Deferred) -> Answer {
         let request = Request {
             octets: request,
             origin: *origin,
@@ -53,7 +87,13 @@ impl Service for KerberosFront {
             self.kdc.load().handle(handle, &request, &mut ThreadRandom)
         });
         self.log.event(&outcome.event);
-        outcome.answer.map_or(Answer::Silence, Answer::Reply)
+        if let Some(trip) = &outcome.trips.network {
+            Keeper::log_network(&self.log, trip);
+        }
+        match (outcome.trips.client, outcome.held) {
+            (Some(trip), Some(held)) => self.answer_when_kept(trip, held, origin, later),
+            _ => outcome.answer.map_or(Answer::Silence, Answer::Reply),
+        }
     }
 
     fn too_long(&self, _: &Origin) -> Option<Arc<[u8]>> {

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod kerberos;
+pub mod lockout;
 pub mod password;
 mod per_thread;
 pub mod workers;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tessera_common::crypto::EncType;
 
 use super::workers::Workers;
 use crate::clock;
@@ -10,7 +11,10 @@ use crate::kerberos::{Kdc, Outcome, PasswordChange, PasswordStep, Request};
 use crate::log::Log;
 use crate::net::{Answer, Deferred, Origin, Service};
 use crate::random::ThreadRandom;
+use crate::realm::access::AccessPolicy;
 use crate::realm::keys::{self, Former, FreshKeys};
+use crate::realm::passwords::{self, PasswordRefused};
+use crate::realm::policy::Policy;
 use crate::realm::principal::PrincipalRecord;
 use crate::store::{Change, Store, StoreError};
 
@@ -75,28 +79,56 @@ impl Service for PasswordFront {
     }
 }
 
-fn change_password(kdc: &Kdc, store: &dyn Store, change: PasswordChange) -> Outcome {
-    match try_to_change(kdc, store, &change) {
-        Ok(()) => change.changed(clock::now(), &mut ThreadRandom),
-        Err(why) => change.failed(&why, clock::now(), &mut ThreadRandom),
+/// Why a password stays as it was.
+enum Unchanged {
+    /// The new one is refused.
+    Refused(PasswordRefused),
+    /// The realm could not do it.
+    Failed(String),
+}
+
+impl From<PasswordRefused> for Unchanged {
+    fn from(why: PasswordRefused) -> Self {
+        Self::Refused(why)
     }
 }
 
-fn try_to_change(kdc: &Kdc, store: &dyn Store, change: &PasswordChange) -> Result<(), String> {
-    let settings = kdc.settings();
+fn change_password(kdc: &Kdc, store: &dyn Store, change: PasswordChange) -> Outcome {
+    match try_to_change(kdc, store, &change) {
+        Ok(()) => change.changed(clock::now(), &mut ThreadRandom),
+        Err(Unchanged::Refused(why)) => change.refused(&why, clock::now(), &mut ThreadRandom),
+        Err(Unchanged::Failed(why)) => change.failed(&why, clock::now(), &mut ThreadRandom),
+    }
+}
+
+/// The salt and the enctypes that keys are made for.
+type MadeFor = (Vec<u8>, Vec<EncType>);
+
+fn try_to_change(kdc: &Kdc, store: &dyn Store, change: &PasswordChange) -> Result<(), Unchanged> {
+    let failed = |why: &dyn core::fmt::Display| Unchanged::Failed(why.to_string());
+    let settings = &**kdc.settings();
     let author = change.author(clock::now().time);
-    let mut fresh: Option<(Vec<u8>, FreshKeys)> = None;
+    let mut fresh: Option<(MadeFor, FreshKeys)> = None;
     for _ in 0..TRIES {
         let view = store.view();
-        let found = view.get(change.target()).ok_or("the principal was removed meanwhile")?;
-        let salt = found.name.default_salt(&settings.name);
+        let found = view
+            .get(change.target())
+            .ok_or_else(|| failed(&"the principal was removed meanwhile"))?;
+        let database = view.access().declared();
+        let going_by = AccessPolicy { settings, database };
+        passwords::may_change(going_by, found, author.when)?;
+        let policy = going_by.policy_for_password(found.policy.as_ref());
+        passwords::check(&view, settings, policy, (&found.name, Some(found)), change.password())?;
+        let made_for = (
+            found.name.default_salt(&settings.name),
+            Policy::enctypes(policy, &settings.enctypes).to_vec(),
+        );
         let keys = match fresh.take() {
-            Some((of_salt, keys)) if of_salt == salt => keys,
-            _ => {
-                FreshKeys::from_password(&settings.enctypes, change.password(), &salt).map_err(|why| why.to_string())?
-            }
+            Some((of, keys)) if of == made_for => keys,
+            _ => FreshKeys::from_password(&made_for.1, change.password(), &made_for.0).map_err(|why| failed(&why))?,
         };
         let mut record = PrincipalRecord::clone(found);
+        passwords::remember(&view, policy, &mut record, &mut ThreadRandom).map_err(|why| failed(&why))?;
         let former = Former::due(&record, false, settings, author.when);
         keys::replace(&view, &mut record, &keys, former, author.when, &mut ThreadRandom);
         record.changed = author.when;
@@ -107,9 +139,9 @@ fn try_to_change(kdc: &Kdc, store: &dyn Store, change: &PasswordChange) -> Resul
         };
         match store.commit(&author, vec![change]) {
             Ok(_) => return Ok(()),
-            Err(StoreError::Conflict { .. } | StoreError::NotFound) => fresh = Some((salt, keys)),
-            Err(error) => return Err(error.to_string()),
+            Err(StoreError::Conflict { .. } | StoreError::NotFound) => fresh = Some((made_for, keys)),
+            Err(error) => return Err(failed(&error)),
         }
     }
-    Err("the principal is being changed by somebody else all the time".into())
+    Err(failed(&"the principal is being changed by somebody else all the time"))
 }

@@ -153,6 +153,7 @@ impl Kdc {
         let exchange = Exchange {
             settings: &self.settings,
             replays: &self.replays,
+            lockout: &self.lockout,
             view,
             request,
         };
@@ -165,7 +166,7 @@ impl Kdc {
                  ticket",
             ));
         }
-        readmit(client, request.now.time)?.password_is_current(request.now.time)?;
+        readmit(client, request.now.time)?.password_is_current(exchange.policy(), request.now.time)?;
         Ok(Administrator {
             id: client.id,
             name: Principal::new(client.name.clone(), self.settings.name.clone()),

@@ -13,7 +13,7 @@ use tessera_common::wire::{
 use super::conversation::{Conversation, etype_info2};
 use super::fast::{self, Armor, Strengthened};
 use super::issue::{self, ReplyFacts, ReplyKey, SealingKey};
-use super::mechanism::{AsContext, Sent, Step};
+use super::mechanism::{self, AsContext, Sent, Step};
 use super::refusal::Refusal;
 use super::request::{AskedName, KdcRequest};
 use super::{Exchange, binding, lookup, options, times};
@@ -22,6 +22,7 @@ use crate::realm::accounting::{Event, Issued, Result as EventResult};
 use crate::realm::authentication::{Admitted, Authenticated, Disclosure, Verdict, admit};
 use crate::realm::authorization::{Asked, Grant, Path, authorize_ticket};
 use crate::realm::denied::Denied;
+use crate::realm::lockout::{Attempt, Trips};
 use crate::realm::principal::{Attributes, PrincipalRecord, StoredKey};
 use crate::realm::settings::RealmSettings;
 
@@ -96,10 +97,11 @@ impl<'a> AsExchange<'a> {
             client,
             armor: self.armor,
         };
+        let attempt = self.exchange.attempt(client.map(AsRef::as_ref));
         let Some(client) = client else {
-            return Err(self.unknown_client(&cx, cname, event, random));
+            return Err(self.unknown_client(&cx, cname, attempt, event, random));
         };
-        let admitted = admit(client, self.exchange.request.now.time, disclosure)?
+        let admitted = admit(client, attempt, self.exchange.request.now.time, disclosure)?
             .demanding_proof(service.as_ref().is_ok_and(|service| demands_proof(service)));
         let salts = || {
             cx.keys_of(client)
@@ -162,7 +164,7 @@ impl<'a> AsExchange<'a> {
         let facts = ReplyFacts {
             nonce: self.request.body.nonce,
             now: self.exchange.request.now,
-            key_expiration: key_expiration(client),
+            key_expiration: key_expiration(self.exchange.policy(), client),
             padata,
             encrypted_padata: issue::enc_pa_rep(self.exchange, self.request, &reply_key.key),
             armor: self.armor,
@@ -186,12 +188,19 @@ impl<'a> AsExchange<'a> {
         &self,
         cx: &AsContext<'_>,
         cname: AskedName<'_>,
+        attempt: Attempt<'_>,
         event: &mut Event,
         random: &mut dyn Random,
     ) -> Refusal {
         let settings = self.exchange.settings;
         if !settings.hide_unknown_principals {
-            return Denied::ClientUnknown.into();
+            // Told before any proof; one that comes all the same is a guess as any other.
+            let is_guess = matches!(mechanism::find(&cx.audience(), &self.request.padata), Sent::Proof(..));
+            return if is_guess {
+                counted(attempt, Denied::ClientUnknown.into()).remembered()
+            } else {
+                Denied::ClientUnknown.into()
+            };
         }
         let salt = lookup::decoy(&settings.name, cname.wire, cname.name).default_salt(&settings.name);
         let salts: Vec<_> = self
@@ -217,9 +226,17 @@ impl<'a> AsExchange<'a> {
             return conversation.again(unknown(ErrorCode::KDC_ERR_PREAUTH_REQUIRED), random);
         };
         event.mechanism = Some(mechanism.name());
+        if let Err(denied) = attempt.network_may_try() {
+            return denied.into();
+        }
         mechanism.step(cx, pa, cookie.state(mechanism.pa_type()), random);
         // A wrong proof of somebody who exists is remembered, so this is, too: or the time in a second answer would tell.
-        conversation.again(unknown(ErrorCode::KDC_ERR_PREAUTH_FAILED).remembered(), random)
+        match counted(attempt, unknown(ErrorCode::KDC_ERR_PREAUTH_FAILED)) {
+            refusal if refusal.code() == ErrorCode::KDC_ERR_PREAUTH_FAILED => {
+                conversation.again(refusal.remembered(), random)
+            }
+            refusal => refusal.remembered(),
+        }
     }
 
     fn ticket_part(
@@ -291,7 +308,7 @@ pub(super) fn entitlement<'p>(
     asked: &Asked,
 ) -> Result<Grant<'p>, Denied> {
     if !service.name.is(&["kadmin", "changepw"]) {
-        client.password_is_current(asked.now)?;
+        client.password_is_current(policy, asked.now)?;
     }
     authorize_ticket(policy, client, service, asked)
 }
@@ -305,7 +322,7 @@ fn salt(client: &PrincipalRecord, key: &StoredKey, settings: &RealmSettings) -> 
 fn authenticate<'a>(
     conversation: &Conversation<'_, 'a>,
     client: &'a PrincipalRecord,
-    admitted: Admitted,
+    admitted: Admitted<'_>,
     event: &mut Event,
     random: &mut dyn Random,
 ) -> Result<Proved<'a>, Refusal> {
@@ -316,7 +333,7 @@ fn authenticate<'a>(
     let (mechanism, pa) = match sent {
         Sent::Proof(mechanism, pa) => (mechanism, pa),
         Sent::Unfit(_) | Sent::Nothing => {
-            let concluded = admitted.conclude(Verdict::Absent);
+            let (concluded, _) = admitted.conclude(Verdict::Absent);
             let client = concluded.map_err(|denied| match (&denied, sent) {
                 (Denied::ProofMissing, Sent::Unfit(reason)) => {
                     conversation.again(Refusal::new(ErrorCode::KDC_ERR_PREAUTH_REQUIRED, reason), random)
@@ -333,6 +350,8 @@ fn authenticate<'a>(
         }
     };
     event.mechanism = Some(mechanism.name());
+    admitted.hear()?;
+    let told = |(denied, trips), random: &mut dyn Random| told(conversation, denied, random).tripping(trips);
     match mechanism.step(cx, pa, cookie.state(mechanism.pa_type()), random) {
         Step::Done {
             factors,
@@ -341,12 +360,14 @@ fn authenticate<'a>(
             padata,
         } => {
             if !cx.exchange.replays.use_proof(&proof, cx.exchange.request.now.time) {
-                return Err(Refusal::new(ErrorCode::KRB_AP_ERR_REPEAT, "proof-replayed").remembered());
+                let denied = untimely(admitted);
+                let repeat = || Refusal::new(ErrorCode::KRB_AP_ERR_REPEAT, "proof-replayed").remembered();
+                return Err(denied.map_or_else(repeat, |denied| told(denied, random)));
             }
             event.factor = Some(factors.name());
-            let concluded = admitted.conclude(Verdict::Proved(factors));
-            let client = concluded.map_err(|denied| Refusal::from(denied).remembered())?;
-            // Of several keys of one enctype, the client has the one that it proved.
+            let (concluded, trips) = admitted.conclude(Verdict::Proved(factors));
+            let client = concluded.map_err(|denied| told((denied, trips), random))?;
+            // Of several keys of one enctype, staged ones among them, the client has the one that it proved.
             let reply_key = if key.etype == reply_key.etype { key } else { reply_key };
             Ok(Proved {
                 client,
@@ -357,13 +378,47 @@ fn authenticate<'a>(
         }
         Step::More { state, padata } => Err(conversation.more(mechanism.pa_type(), state, padata, random)),
         Step::Wrong { detail } => {
-            let denied = admitted.conclude(Verdict::Wrong).err().unwrap_or(Denied::WrongProof);
-            let refusal = Refusal::from(denied).detail(detail).remembered();
-            Err(conversation.again(refusal, random))
+            let (concluded, trips) = admitted.conclude(Verdict::Wrong);
+            match concluded.err() {
+                None | Some(Denied::WrongProof) => {
+                    let refusal = Refusal::from(Denied::WrongProof).detail(detail).remembered();
+                    Err(conversation.again(refusal.tripping(trips), random))
+                }
+                Some(denied) => Err(told((denied, trips), random)),
+            }
         }
-        // Within FAST, no more data would mean that it is over; the client may want to correct its clock.
-        Step::Refused(refusal) if cx.armor.is_some() => Err(conversation.again(refusal, random)),
-        Step::Refused(refusal) => Err(refusal),
+        Step::Refused(refusal) => Err(match untimely(admitted) {
+            Some(denied) => told(denied, random),
+            // Within FAST, no more data would mean that it is over; the client may want to correct its clock.
+            None if cx.armor.is_some() => conversation.again(refusal, random),
+            None => refusal,
+        }),
+    }
+}
+
+// Whether the limit of wrong proofs was reached before one came that is not wrong and proves nothing: what is wrong with it
+// would tell that the password is right.
+fn untimely(admitted: Admitted<'_>) -> Option<(Denied, Trips)> {
+    let (concluded, trips) = admitted.conclude(Verdict::Untimely);
+    let reached = |denied: &Denied| matches!(denied, Denied::ClientShutOut | Denied::NetworkShutOut);
+    concluded.err().filter(reached).map(|denied| (denied, trips))
+}
+
+// Where names are hidden, one that is shut out looks like one whose password was wrong, whatever is tried.
+fn told(conversation: &Conversation<'_, '_>, denied: Denied, random: &mut dyn Random) -> Refusal {
+    let hidden = conversation.cx.exchange.settings.hide_unknown_principals;
+    if denied == Denied::ClientShutOut && hidden {
+        let refusal = Refusal::new(ErrorCode::KDC_ERR_PREAUTH_FAILED, denied.name());
+        return conversation.again(refusal.remembered(), random);
+    }
+    Refusal::from(denied).remembered()
+}
+
+// A wrong proof of a name that nobody has counts for its network. `refusal` is what it is told if it counts.
+fn counted(attempt: Attempt<'_>, refusal: Refusal) -> Refusal {
+    match attempt.wrong() {
+        Ok(trips) => refusal.tripping(trips),
+        Err(denied) => denied.into(),
     }
 }
 
@@ -415,8 +470,11 @@ pub(super) fn issued(part: &EncTicketPart, sealing: &SealingKey<'_>, reply: &Rep
 }
 
 // RFC 4120 §5.4.2: the earlier of the two expirations.
-fn key_expiration(client: &PrincipalRecord) -> Option<KerberosTime> {
-    [client.expires, client.password_expires].into_iter().flatten().min()
+fn key_expiration(policy: AccessPolicy<'_>, client: &PrincipalRecord) -> Option<KerberosTime> {
+    [client.expires, policy.password_expires(client)]
+        .into_iter()
+        .flatten()
+        .min()
 }
 
 fn no_reply_key() -> Refusal {

@@ -11,6 +11,7 @@ use crate::realm::access::{AccessPolicy, Looked, Question};
 use crate::realm::authentication::{Channel, Disclosure, Factors, Verdict, admit, channel_suffices, readmit};
 use crate::realm::authorization::{Asked, Grant, Path, authorize_ticket};
 use crate::realm::denied::Denied;
+use crate::realm::lockout::{Attempt, Lockout};
 use crate::realm::principal::PrincipalRecord;
 
 /// What a client would be offered and given.
@@ -41,9 +42,12 @@ pub fn explain<'p>(
     policy: AccessPolicy<'p>,
     client: &Arc<PrincipalRecord>,
     service: &PrincipalRecord,
-    from: IpAddr,
-    now: KerberosTime,
+    lockout: &Lockout,
+    (from, now): (IpAddr, KerberosTime),
 ) -> Explained<'p> {
+    // What is asked of it is only thought of: nothing is counted.
+    let counts = lockout.attempt(policy, Some(client), from, now);
+    let attempted = Attempt::thought_of(now);
     let settings = policy.settings;
     let asked = |path| Asked { path, from, now };
     let question = Question {
@@ -63,10 +67,12 @@ pub fn explain<'p>(
         Ok(mechanism::offered(&audience).map(mechanism::Mechanism::name).collect())
     };
     let attempt = |verdict| {
-        admit(client, now, Disclosure::AfterProof)?
+        let (concluded, _) = admit(client, attempted, now, Disclosure::AfterProof)?
             .demanding_proof(demands_proof(service))
-            .conclude(verdict)
+            .conclude(verdict);
+        concluded
     };
+    let account = admit(client, attempted, now, Disclosure::BeforeProof).and_then(|_| counts.client_may_try());
     let proof_needed = matches!(attempt(Verdict::Absent), Err(Denied::ProofMissing));
     let best = if proof_needed {
         Verdict::Proved(Factors::LONG_TERM_KEY)
@@ -74,18 +80,23 @@ pub fn explain<'p>(
         Verdict::Absent
     };
     let pre_authenticated = proof_needed;
+    let network = if proof_needed { counts.network_may_try() } else { Ok(()) };
+    let by_login = account
+        .clone()
+        .and(network)
+        .and_then(|()| attempt(best))
+        .and_then(|client| entitlement(policy, &client, service, &asked(Path::Initial)))
+        // The flag is the TGS's to set, as with MIT.
+        .map(|grant| Grant {
+            ok_as_delegate: false,
+            ..grant
+        });
     Explained {
-        account: admit(client, now, Disclosure::BeforeProof).map(|_| ()),
+        account,
         proof_needed,
         open: offered(Channel::Open),
         armored: offered(Channel::Armored),
-        by_login: attempt(best)
-            .and_then(|client| entitlement(policy, &client, service, &asked(Path::Initial)))
-            // The flag is the TGS's to set, as with MIT.
-            .map(|grant| Grant {
-                ok_as_delegate: false,
-                ..grant
-            }),
+        by_login,
         by_ticket: readmit(client, now)
             .and_then(|client| authorize_ticket(policy, &client, service, &asked(Path::Tgt { pre_authenticated }))),
         rules: policy.look(&question).collect(),

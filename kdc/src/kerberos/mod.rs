@@ -21,23 +21,26 @@ mod request;
 mod tgs_exchange;
 mod times;
 
+use core::fmt;
 use std::sync::Arc;
 
 use tessera_common::Random;
 use tessera_common::error_code::ErrorCode;
-use tessera_common::time::Timestamp;
+use tessera_common::time::{KerberosTime, Timestamp};
 use tessera_common::wire;
 
 use crate::realm::access::AccessPolicy;
 use crate::realm::accounting::{Event, Kind, Origin, Result as EventResult, Transport};
 use crate::realm::authorization::{Asked, Path};
+use crate::realm::lockout::{Attempt, Lockout, Trips};
+use crate::realm::principal::PrincipalRecord;
 use crate::realm::settings::RealmSettings;
 use crate::store::View;
 pub use administration::{Administrator, Conversation, Opening};
 pub use explain::{Explained, explain};
 pub use password::{PasswordChange, PasswordStep};
 use refusal::Refusal;
-use replay::{Recalled, ReplayCache};
+use replay::{Claim, Recalled, ReplayCache};
 
 /// A request as it came in.
 #[derive(Clone, Copy, Debug)]
@@ -51,18 +54,46 @@ pub struct Request<'a> {
 }
 
 /// What to send back, and what to write down.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Outcome {
-    /// The reply or the KRB-ERROR; `None`: nothing is answered.
+    /// The reply or the KRB-ERROR; `None`: nothing is answered, or not yet.
     pub answer: Option<Arc<[u8]>>,
     /// What happened.
     pub event: Event,
+    /// Whom it has shut out.
+    pub trips: Trips,
+    /// The answer where it has shut out the client: that has to be durable before anybody is told.
+    pub held: Option<Held>,
+}
+
+/// An answer that waits for something. Until it is released, who sends the request again is not answered; dropped, it is as if
+/// the request had never come, but for what was counted.
+pub struct Held {
+    claim: Claim<Arc<ReplayCache>>,
+    answer: Arc<[u8]>,
+    now: KerberosTime,
+}
+
+impl Held {
+    /// The answer, which is now for who asks again, too.
+    #[must_use]
+    pub fn release(self) -> Arc<[u8]> {
+        self.claim.answered(&self.answer, self.now);
+        self.answer
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an answer of {} octets", self.answer.len())
+    }
 }
 
 /// The key distribution centre: the realm's settings and what it remembers of requests.
 pub struct Kdc {
     settings: Arc<RealmSettings>,
     replays: Arc<ReplayCache>,
+    lockout: Arc<Lockout>,
 }
 
 impl Kdc {
@@ -70,7 +101,11 @@ impl Kdc {
     #[must_use]
     pub fn new(settings: Arc<RealmSettings>) -> Self {
         let replays = Arc::new(ReplayCache::new(settings.clock_skew));
-        Self { settings, replays }
+        Self {
+            settings,
+            replays,
+            lockout: Arc::default(),
+        }
     }
 
     /// The same KDC, with what it remembers, under other settings.
@@ -80,7 +115,14 @@ impl Kdc {
         Self {
             settings,
             replays: Arc::clone(&self.replays),
+            lockout: Arc::clone(&self.lockout),
         }
+    }
+
+    /// How many wrong passwords came of whom and from where.
+    #[must_use]
+    pub fn lockout(&self) -> &Arc<Lockout> {
+        &self.lockout
     }
 
     /// The settings in force.
@@ -110,6 +152,8 @@ impl Kdc {
                     Outcome {
                         answer: Some(answer),
                         event,
+                        trips: Trips::default(),
+                        held: None,
                     },
                 );
             }
@@ -117,6 +161,7 @@ impl Kdc {
         let exchange = Exchange {
             settings: &self.settings,
             replays: &self.replays,
+            lockout: &self.lockout,
             view,
             request,
         };
@@ -130,9 +175,11 @@ impl Kdc {
             Kind::As => as_exchange::run(&exchange, &mut event, random),
             _ => tgs_exchange::run(&exchange, &mut event, random),
         };
+        let mut trips = Trips::default();
         let (answer, remember): (Arc<[u8]>, bool) = match done {
             Ok(reply) => (reply.into(), true),
             Err(refusal) => {
+                trips = refusal.trips();
                 event.result = refusal.as_event();
                 event.rule = refusal.rule().cloned();
                 (
@@ -141,6 +188,19 @@ impl Kdc {
                 )
             }
         };
+        if trips.client.is_some() {
+            let held = Held {
+                claim: claim.lasting(&self.replays),
+                answer,
+                now: request.now.time,
+            };
+            return Outcome {
+                answer: None,
+                event,
+                trips,
+                held: Some(held),
+            };
+        }
         if remember {
             claim.answered(&answer, request.now.time);
         }
@@ -149,6 +209,8 @@ impl Kdc {
             Outcome {
                 answer: Some(answer),
                 event,
+                trips,
+                held: None,
             },
         )
     }
@@ -182,6 +244,7 @@ impl Kdc {
 struct Exchange<'a> {
     settings: &'a RealmSettings,
     replays: &'a ReplayCache,
+    lockout: &'a Lockout,
     view: &'a View,
     request: &'a Request<'a>,
 }
@@ -193,6 +256,12 @@ impl<'a> Exchange<'a> {
             settings: self.settings,
             database: self.view.access().declared(),
         }
+    }
+
+    /// The counts that a proof of this client is under.
+    fn attempt(&self, client: Option<&PrincipalRecord>) -> Attempt<'a> {
+        let Request { origin, now, .. } = self.request;
+        self.lockout.attempt(self.policy(), client, origin.peer.ip(), now.time)
     }
 
     /// How the request asks for a ticket.
@@ -212,5 +281,10 @@ fn dropped(request: &Request<'_>, reason: &'static str) -> Outcome {
         Kind::Unknown,
         EventResult::Dropped { reason },
     );
-    Outcome { answer: None, event }
+    Outcome {
+        answer: None,
+        event,
+        trips: Trips::default(),
+        held: None,
+    }
 }

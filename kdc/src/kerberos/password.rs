@@ -19,6 +19,8 @@ use super::replay::{Claim, Recalled, ReplayCache};
 use super::{Exchange, Kdc, Outcome, Request, own_service};
 use crate::realm::accounting::{Event, Kind, Result as EventResult};
 use crate::realm::authentication::{Factors, readmit};
+use crate::realm::lockout::Trips;
+use crate::realm::passwords::PasswordRefused;
 use crate::realm::principal::PrincipalId;
 use crate::store::{Author, View};
 
@@ -54,7 +56,15 @@ impl Kdc {
             Kind::Password,
             EventResult::Dropped { reason: "unfinished" },
         );
-        let answered = |answer, event| PasswordStep::Answered(Box::new(Outcome { answer, event }));
+        let answered = |answer, event| {
+            let trips = Trips::default();
+            PasswordStep::Answered(Box::new(Outcome {
+                answer,
+                event,
+                trips,
+                held: None,
+            }))
+        };
         let framed = match kpasswd::Request::decode(request.octets) {
             Ok(framed) => framed,
             Err(why) => {
@@ -148,6 +158,7 @@ impl Kdc {
         let exchange = Exchange {
             settings: &self.settings,
             replays: &self.replays,
+            lockout: &self.lockout,
             view,
             request,
         };
@@ -220,6 +231,13 @@ impl PasswordChange {
         self.conclude(code, text, EventResult::PasswordChanged, now, random)
     }
 
+    /// Tells the client why the realm does not take its new password.
+    pub fn refused(self, why: &PasswordRefused, now: Timestamp, random: &mut dyn Random) -> Outcome {
+        let text = why.to_string();
+        let refusal = Refusal::new(ErrorCode::KDC_ERR_POLICY, why.name()).detail(text.as_str());
+        self.conclude(ResultCode::SOFTERROR, &text, refusal.as_event(), now, random)
+    }
+
     /// Tells the client that the password was not changed, for a reason that lies here and not in the password. `detail` is
     /// for the log.
     pub fn failed(self, detail: &str, now: Timestamp, random: &mut dyn Random) -> Outcome {
@@ -248,6 +266,8 @@ impl PasswordChange {
         Outcome {
             answer: self.claim.maybe_answered(answer, now.time),
             event: self.event,
+            trips: Trips::default(),
+            held: None,
         }
     }
 }

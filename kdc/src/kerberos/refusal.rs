@@ -9,6 +9,7 @@ use tessera_common::wire::{self, KerberosString, KrbError, MethodData, Microseco
 use super::fast::Armor;
 use crate::realm::accounting::Result as EventResult;
 use crate::realm::denied::Denied;
+use crate::realm::lockout::Trips;
 use crate::realm::rules::RuleName;
 
 /// How many characters of a detail go into the log: a peer chooses some of them, and a request may be long.
@@ -36,6 +37,7 @@ struct More {
     service: Option<PrincipalName>,
     armor: Option<Armor>,
     rule: Option<RuleName>,
+    trips: Trips,
 }
 
 impl Refusal {
@@ -62,6 +64,17 @@ impl Refusal {
     pub(super) const fn text(mut self, text: &'static str) -> Self {
         self.text = text;
         self
+    }
+
+    /// Whom the request has shut out.
+    pub(super) fn tripping(mut self, trips: Trips) -> Self {
+        self.more.trips = trips;
+        self
+    }
+
+    /// Whom the request has shut out.
+    pub(super) fn trips(&self) -> Trips {
+        self.more.trips
     }
 
     /// What the client may try instead: METHOD-DATA (RFC 4120 §5.2.7).
@@ -178,6 +191,14 @@ impl From<Denied> for Refusal {
             Denied::ClientUnknown => (ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN, ""),
             Denied::ClientExpired => (ErrorCode::KDC_ERR_NAME_EXP, ""),
             Denied::ClientLocked => (ErrorCode::KDC_ERR_CLIENT_REVOKED, "the client is locked"),
+            Denied::ClientShutOut => (
+                ErrorCode::KDC_ERR_CLIENT_REVOKED,
+                "too many wrong passwords; try again later, or ask an administrator",
+            ),
+            Denied::NetworkShutOut => (
+                ErrorCode::KDC_ERR_POLICY,
+                "too many wrong passwords came from your network; try again later",
+            ),
             Denied::ClientReplaced => (
                 ErrorCode::KDC_ERR_TGT_REVOKED,
                 "the client is no longer the one that the ticket was issued to",

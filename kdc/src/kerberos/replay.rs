@@ -299,6 +299,17 @@ impl<C: Deref<Target = ReplayCache>> Claim<C> {
         self.answered = true;
     }
 
+    /// The same right, for as long as it takes and on whatever thread.
+    pub(super) fn lasting(mut self, cache: &Arc<ReplayCache>) -> Claim<Arc<ReplayCache>> {
+        // This one has nothing more to take back.
+        self.answered = true;
+        Claim {
+            cache: Arc::clone(cache),
+            tag: self.tag,
+            answered: false,
+        }
+    }
+
     /// Keeps the answer, if there is one, and hands it back.
     pub(super) fn maybe_answered(self, answer: Option<Arc<[u8]>>, now: KerberosTime) -> Option<Arc<[u8]>> {
         if let Some(answer) = &answer {

@@ -15,14 +15,17 @@
 use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+use tessera_common::admin::Span;
 use tessera_common::role::RoleName;
 use tessera_common::time::KerberosTime;
 
 use super::denied::Denied;
 use super::hours::LocalTime;
+use super::policy::{DEFAULT_POLICY, Policy, PolicyName};
 use super::principal::PrincipalRecord;
+use super::rights::{Granted, Role};
 use super::rules::{Effect, Rule, RuleName};
 use super::settings::RealmSettings;
 
@@ -36,12 +39,14 @@ pub enum DefaultAccess {
     Deny,
 }
 
-/// Roles and rules that are declared in one place: in realm.toml, or in the database.
+/// Roles, rules and policies that are declared in one place: in realm.toml, or in the database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
-    roles: BTreeSet<RoleName>,
+    // And the rights that they give.
+    roles: BTreeMap<RoleName, Vec<Granted>>,
     // In the order of their names.
     rules: Vec<Rule>,
+    policies: BTreeMap<PolicyName, Policy>,
 }
 
 /// Where something is declared.
@@ -60,6 +65,8 @@ pub enum Conflict {
     Role(RoleName),
     /// Rules in both have this name.
     Rule(RuleName),
+    /// Policies in both have this name.
+    Policy(PolicyName),
     /// A rule names a role that neither declares.
     Undeclared {
         /// The rule.
@@ -74,16 +81,17 @@ pub enum Conflict {
 impl Access {
     /// Nothing.
     pub const NONE: &'static Self = &Self {
-        roles: BTreeSet::new(),
+        roles: BTreeMap::new(),
         rules: Vec::new(),
+        policies: BTreeMap::new(),
     };
 
     /// What is declared. Of rules of one name the last counts.
     #[must_use]
-    pub fn new(roles: impl IntoIterator<Item = RoleName>, rules: impl IntoIterator<Item = Rule>) -> Self {
+    pub fn new(roles: impl IntoIterator<Item = Role>, rules: impl IntoIterator<Item = Rule>) -> Self {
         let mut access = Self {
-            roles: roles.into_iter().collect(),
-            rules: Vec::new(),
+            roles: roles.into_iter().map(|role| (role.name, role.rights)).collect(),
+            ..Self::default()
         };
         for rule in rules {
             match access.rules.binary_search_by(|other| other.name().cmp(rule.name())) {
@@ -94,15 +102,40 @@ impl Access {
         access
     }
 
+    /// With these policies, too. Of policies of one name the last counts.
+    #[must_use]
+    pub fn with_policies(mut self, policies: impl IntoIterator<Item = Policy>) -> Self {
+        let named = policies.into_iter().map(|policy| (policy.name().clone(), policy));
+        self.policies.extend(named);
+        self
+    }
+
     /// The roles, in the order of their names.
     pub fn roles(&self) -> impl Iterator<Item = &RoleName> {
-        self.roles.iter()
+        self.roles.keys()
+    }
+
+    /// The rights that a role gives; none, if it is not declared here.
+    #[must_use]
+    pub fn rights(&self, role: &RoleName) -> &[Granted] {
+        self.roles.get(role).map_or(&[], Vec::as_slice)
+    }
+
+    /// The policies, in the order of their names.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.policies.values()
+    }
+
+    /// The policy of this name.
+    #[must_use]
+    pub fn policy(&self, name: &str) -> Option<&Policy> {
+        self.policies.get(name)
     }
 
     /// Whether the role is declared here.
     #[must_use]
     pub fn declares(&self, role: &RoleName) -> bool {
-        self.roles.contains(role)
+        self.roles.contains_key(role)
     }
 
     /// The rules, in the order of their names.
@@ -122,7 +155,13 @@ impl Access {
     /// neither declares. None: they may stand side by side.
     #[must_use]
     pub fn conflicts(file: &Self, database: &Self) -> Vec<Conflict> {
-        let roles = file.roles.intersection(&database.roles).cloned().map(Conflict::Role);
+        let roles = file.roles().filter(|role| database.declares(role));
+        let roles = roles.cloned().map(Conflict::Role);
+        let policies = file
+            .policies
+            .keys()
+            .filter(|name| database.policies.contains_key(*name));
+        let policies = policies.cloned().map(Conflict::Policy);
         let in_both = |rule: &&Rule| database.rule(rule.name()).is_some();
         let rules = file
             .rules
@@ -139,7 +178,7 @@ impl Access {
                 source,
                 role: role.clone(),
             });
-        roles.chain(rules).chain(undeclared).collect()
+        roles.chain(rules).chain(policies).chain(undeclared).collect()
     }
 }
 
@@ -154,6 +193,10 @@ impl fmt::Display for Conflict {
             Self::Rule(name) => write!(
                 f,
                 "the rule {name} is in realm.toml, [rules.{name}], and in the database, `principal rule remove {name}`; one of them has to go"
+            ),
+            Self::Policy(name) => write!(
+                f,
+                "the policy {name} is in realm.toml, [policies.{name}], and in the database, `principal policy remove {name}`; one of them has to go"
             ),
             Self::Undeclared { rule, source, role } => {
                 let place = match source {
@@ -215,6 +258,17 @@ pub struct Looked<'p> {
     pub source: Source,
     /// Whether it applies.
     pub fit: Fit,
+}
+
+/// A right that somebody has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held<'p, 'r> {
+    /// The role that gives it.
+    pub role: &'r RoleName,
+    /// Where the role is declared.
+    pub source: Source,
+    /// The right.
+    pub granted: &'p Granted,
 }
 
 impl<'p> AccessPolicy<'p> {
@@ -279,6 +333,54 @@ impl<'p> AccessPolicy<'p> {
                 source,
                 fit: fit(rule, question, local),
             })
+    }
+
+    /// The policy of this name, wherever it is declared.
+    #[must_use]
+    pub fn policy(self, name: &str) -> Option<&'p Policy> {
+        self.settings.access.policy(name).or_else(|| self.database.policy(name))
+    }
+
+    /// The policy that a principal goes by: its own; or else, if it has a password, the one that is called `default`. One that
+    /// is not declared any more is as none.
+    #[must_use]
+    pub fn policy_of(self, record: &PrincipalRecord) -> Option<&'p Policy> {
+        match &record.policy {
+            Some(name) => self.policy(name.as_str()),
+            None if record.has_password() => self.policy(DEFAULT_POLICY),
+            None => None,
+        }
+    }
+
+    /// The policy that a new password of this principal has to meet, whether it has one already or not.
+    #[must_use]
+    pub fn policy_for_password(self, own: Option<&PolicyName>) -> Option<&'p Policy> {
+        self.policy(own.map_or(DEFAULT_POLICY, PolicyName::as_str))
+    }
+
+    /// From when on a principal's password lets it do no more than change it: what its own record says, or the greatest age
+    /// that its policy lets a password reach, whichever is earlier.
+    #[must_use]
+    pub fn password_expires(self, record: &PrincipalRecord) -> Option<KerberosTime> {
+        let own = record.password_expires;
+        let Some(Span(age)) = self.policy_of(record).and_then(|policy| policy.parts().max_age) else {
+            return own;
+        };
+        let by_age = record
+            .keys_changed
+            .filter(|_| record.has_password())
+            .map(|made| made.plus(age));
+        [own, by_age].into_iter().flatten().min()
+    }
+
+    /// What these roles let their holders do to the realm: each right, with the role that gives it.
+    pub fn rights<'r>(self, roles: &'r [RoleName]) -> impl Iterator<Item = Held<'p, 'r>> + use<'p, 'r> {
+        roles.iter().flat_map(move |role| {
+            [(Source::File, &self.settings.access), (Source::Database, self.database)]
+                .into_iter()
+                .flat_map(move |(source, access)| access.rights(role).iter().map(move |granted| (source, granted)))
+                .map(move |(source, granted)| Held { role, source, granted })
+        })
     }
 
     /// Whether this is what nobody may be locked out of: only a rule that names the service exactly is for it.

@@ -1,4 +1,4 @@
-//! The roles and rules that administrators keep in the database, beside those of realm.toml.
+//! The roles, rules and policies that administrators keep in the database, beside those of realm.toml.
 
 use core::fmt;
 use std::collections::BTreeMap;
@@ -8,30 +8,36 @@ use tessera_common::role::RoleName;
 use tessera_common::time::KerberosTime;
 
 use super::access::Access;
+use super::policy::{Policy, PolicyName};
+use super::rights::Role;
 use super::rules::{Rule, RuleName};
 
-/// Which role or rule. Roles come before rules, each by name.
+/// Which role, rule or policy. Roles come before rules and these before policies, each by name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AccessKey {
     /// The role of this name.
     Role(RoleName),
     /// The rule of this name.
     Rule(RuleName),
+    /// The policy of this name.
+    Policy(PolicyName),
 }
 
 /// What is declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Declared {
-    /// That there is such a role.
-    Role(RoleName),
+    /// A role, and the rights that it gives.
+    Role(Role),
     /// A rule.
     Rule(Rule),
+    /// A policy.
+    Policy(Policy),
 }
 
-/// A role or a rule in the database, and how it came there.
+/// A role, a rule or a policy in the database, and how it came there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessRecord {
-    /// The role or rule itself.
+    /// The thing itself.
     pub declared: Declared,
     /// The sequence number of the change that made the record what it is; 0 before it is stored.
     pub revision: u64,
@@ -43,7 +49,7 @@ pub struct AccessRecord {
     pub changed_by: String,
 }
 
-/// All roles and rules of the database, in the order of their keys.
+/// All roles, rules and policies of the database, in the order of their keys.
 #[derive(Debug, Default)]
 pub struct AccessRecords {
     records: BTreeMap<AccessKey, Arc<AccessRecord>>,
@@ -58,6 +64,7 @@ impl AccessKey {
         match self {
             Self::Role(name) => name.as_str(),
             Self::Rule(name) => name.as_str(),
+            Self::Policy(name) => name.as_str(),
         }
     }
 }
@@ -67,8 +74,9 @@ impl AccessRecord {
     #[must_use]
     pub fn key(&self) -> AccessKey {
         match &self.declared {
-            Declared::Role(name) => AccessKey::Role(name.clone()),
+            Declared::Role(role) => AccessKey::Role(role.name.clone()),
             Declared::Rule(rule) => AccessKey::Rule(rule.name().clone()),
+            Declared::Policy(policy) => AccessKey::Policy(policy.name().clone()),
         }
     }
 
@@ -76,8 +84,8 @@ impl AccessRecord {
     #[must_use]
     pub const fn rule(&self) -> Option<&Rule> {
         match &self.declared {
-            Declared::Role(_) => None,
             Declared::Rule(rule) => Some(rule),
+            Declared::Role(_) | Declared::Policy(_) => None,
         }
     }
 }
@@ -87,11 +95,15 @@ impl AccessRecords {
     #[must_use]
     pub fn declared(&self) -> &Access {
         self.declared.get_or_init(|| {
-            let roles = self.records.keys().filter_map(|key| match key {
-                AccessKey::Role(name) => Some(name.clone()),
-                AccessKey::Rule(_) => None,
-            });
-            Access::new(roles, self.iter().filter_map(|record| record.rule().cloned()))
+            let (mut roles, mut rules, mut policies) = (Vec::new(), Vec::new(), Vec::new());
+            for record in self.iter() {
+                match &record.declared {
+                    Declared::Role(role) => roles.push(role.clone()),
+                    Declared::Rule(rule) => rules.push(rule.clone()),
+                    Declared::Policy(policy) => policies.push(policy.clone()),
+                }
+            }
+            Access::new(roles, rules).with_policies(policies)
         })
     }
 
@@ -101,7 +113,7 @@ impl AccessRecords {
         self.records.get(key)
     }
 
-    /// All of them, roles before rules, each by name.
+    /// All of them, in the order of their keys.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<AccessRecord>> {
         self.records.values()
     }
@@ -160,6 +172,7 @@ impl fmt::Display for AccessKey {
         match self {
             Self::Role(name) => write!(f, "the role {name}"),
             Self::Rule(name) => write!(f, "the rule {name}"),
+            Self::Policy(name) => write!(f, "the policy {name}"),
         }
     }
 }

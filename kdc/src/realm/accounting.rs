@@ -1,13 +1,15 @@
 //! What happened? One event for each request, whatever came of it.
 
-use core::fmt::Write as _;
+use core::fmt::{self, Write as _};
 use core::net::SocketAddr;
 
 use tessera_common::crypto::EncType;
 use tessera_common::error_code::ErrorCode;
 use tessera_common::flags::TicketFlags;
+use tessera_common::name::{Name, Principal, Realm};
 use tessera_common::time::{KerberosTime, Timestamp};
 
+use super::lockout::{ClientTrip, NetworkTrip};
 use super::principal::PrincipalId;
 use super::rules::RuleName;
 
@@ -195,6 +197,52 @@ impl Event {
         for (at, etype) in self.offered.iter().enumerate() {
             out.push_str(if at == 0 { " etypes=" } else { "," });
             put_number(out, i64::from(*etype));
+        }
+    }
+}
+
+/// The line of the log that says that somebody is shut out.
+#[derive(Clone, Debug)]
+pub struct ShutOutLine {
+    what: &'static str,
+    who: String,
+    failures: u32,
+    until: Option<KerberosTime>,
+}
+
+impl ShutOutLine {
+    /// A principal is.
+    #[must_use]
+    pub fn principal(name: &Name, realm: &Realm, trip: &ClientTrip) -> Self {
+        Self {
+            what: "principal",
+            who: Principal::new(name.clone(), realm.clone()).to_string(),
+            failures: trip.failures,
+            until: trip.shut_out.until,
+        }
+    }
+
+    /// A network is.
+    #[must_use]
+    pub fn network(trip: &NetworkTrip) -> Self {
+        Self {
+            what: "network",
+            who: trip.network.to_string(),
+            failures: trip.failures,
+            until: trip.shut_out.until,
+        }
+    }
+}
+
+impl fmt::Display for ShutOutLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut who = String::new();
+        put_quoted(&mut who, &self.who);
+        let Self { what, failures, .. } = self;
+        write!(f, "shut-out {what}={who} failures={failures} until=")?;
+        match self.until {
+            Some(until) => write!(f, "{until}"),
+            None => f.write_str("unlocked"),
         }
     }
 }

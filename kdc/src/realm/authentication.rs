@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tessera_common::time::KerberosTime;
 
+use super::access::AccessPolicy;
 use super::denied::Denied;
+use super::lockout::{Attempt, Trips};
 use super::principal::{Attributes, PrincipalRecord};
 use super::settings::RealmSettings;
 
@@ -45,14 +47,16 @@ pub enum Verdict {
     Proved(Factors),
     /// The proof was wrong.
     Wrong,
+    /// The proof may be right, but not at this time, or it was used before.
+    Untimely,
     /// Nobody tried.
     Absent,
 }
 
 /// A principal that may try to prove who it is.
-#[derive(Debug)]
-pub struct Admitted {
+pub struct Admitted<'l> {
     record: Arc<PrincipalRecord>,
+    attempt: Attempt<'l>,
     barred: Option<Denied>,
     proof_demanded: bool,
 }
@@ -115,16 +119,26 @@ pub enum Disclosure {
     AfterProof,
 }
 
-/// Lets `record` try, unless its account has expired or is locked.
+/// Lets `record` try, unless its account has expired or is locked, or too many wrong passwords were tried on it.
 ///
 /// # Errors
-/// [`Denied::ClientExpired`] and [`Denied::ClientLocked`], in this order; with [`Disclosure::AfterProof`], the same come
-/// from [`Admitted::conclude`] instead.
-pub fn admit(record: &Arc<PrincipalRecord>, now: KerberosTime, disclosure: Disclosure) -> Result<Admitted, Denied> {
-    match (barred(record, now), disclosure) {
+/// [`Denied::ClientExpired`], [`Denied::ClientLocked`] and [`Denied::ClientShutOut`], in this order; with
+/// [`Disclosure::AfterProof`], the same come from [`Admitted::conclude`] instead.
+pub fn admit<'l>(
+    record: &Arc<PrincipalRecord>,
+    attempt: Attempt<'l>,
+    now: KerberosTime,
+    disclosure: Disclosure,
+) -> Result<Admitted<'l>, Denied> {
+    let shut_out = || match record.shut_out {
+        Some(shut_out) if shut_out.is_in_force(now) => Some(Denied::ClientShutOut),
+        _ => attempt.client_may_try().err(),
+    };
+    match (barred(record, now).or_else(shut_out), disclosure) {
         (Some(denied), Disclosure::BeforeProof) => Err(denied),
         (barred, _) => Ok(Admitted {
             record: Arc::clone(record),
+            attempt,
             barred,
             proof_demanded: !record.attributes.contains(Attributes::NO_PREAUTH),
         }),
@@ -155,7 +169,7 @@ fn barred(record: &PrincipalRecord, now: KerberosTime) -> Option<Denied> {
     }
 }
 
-impl Admitted {
+impl Admitted<'_> {
     /// The principal.
     #[must_use]
     pub fn record(&self) -> &Arc<PrincipalRecord> {
@@ -169,14 +183,48 @@ impl Admitted {
         self
     }
 
-    /// Ends the attempt. By value: an attempt counts once.
+    /// Whether a proof is looked at, coming from there.
     ///
     /// # Errors
-    /// [`Denied::WrongProof`], [`Denied::ProofMissing`], or what [`admit`] kept back.
-    pub fn conclude(self, verdict: Verdict) -> Result<Authenticated, Denied> {
+    /// [`Denied::NetworkShutOut`].
+    pub fn hear(&self) -> Result<(), Denied> {
+        self.attempt.network_may_try()
+    }
+
+    /// Ends the attempt. By value: an attempt counts once. Who is shut out by it is told besides.
+    ///
+    /// # Errors
+    /// [`Denied::WrongProof`], [`Denied::ProofMissing`], what [`admit`] kept back, or that the limit of wrong proofs was reached
+    /// before: then it tells nothing of this one.
+    pub fn conclude(self, verdict: Verdict) -> (Result<Authenticated, Denied>, Trips) {
+        if verdict != Verdict::Absent && self.barred == Some(Denied::ClientShutOut) {
+            // So far comes only who is not to know that. For its network it counts as any wrong one: or that would tell.
+            return match self.attempt.of_network().wrong() {
+                Ok(trips) => (Err(Denied::ClientShutOut), trips),
+                Err(denied) => (Err(denied), Trips::default()),
+            };
+        }
+        if verdict == Verdict::Wrong {
+            return match self.attempt.wrong() {
+                Ok(trips) => (Err(Denied::WrongProof), trips),
+                Err(denied) => (Err(denied), Trips::default()),
+            };
+        }
+        (self.concluded(verdict), Trips::default())
+    }
+
+    fn concluded(self, verdict: Verdict) -> Result<Authenticated, Denied> {
         let factors = match verdict {
-            Verdict::Proved(factors) => factors,
+            Verdict::Proved(factors) => {
+                self.attempt.right()?;
+                factors
+            }
             Verdict::Wrong => return Err(Denied::WrongProof),
+            // It is for its mechanism to say what is wrong with it.
+            Verdict::Untimely => {
+                self.attempt.neither()?;
+                return Err(Denied::WrongProof);
+            }
             // Who is barred and learns that after the proof only, has to bring one.
             Verdict::Absent if self.proof_demanded || self.barred.is_some() => return Err(Denied::ProofMissing),
             Verdict::Absent => Factors::NONE,
@@ -209,10 +257,10 @@ impl Authenticated {
     ///
     /// # Errors
     /// [`Denied::PasswordMustChange`], [`Denied::PasswordExpired`].
-    pub fn password_is_current(&self, now: KerberosTime) -> Result<(), Denied> {
+    pub fn password_is_current(&self, policy: AccessPolicy<'_>, now: KerberosTime) -> Result<(), Denied> {
         if self.record.attributes.contains(Attributes::MUST_CHANGE_PASSWORD) {
             Err(Denied::PasswordMustChange)
-        } else if self.record.password_expires.is_some_and(|at| at <= now) {
+        } else if policy.password_expires(&self.record).is_some_and(|at| at <= now) {
             Err(Denied::PasswordExpired)
         } else {
             Ok(())

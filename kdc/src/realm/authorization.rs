@@ -3,15 +3,16 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
+use tessera_common::admin::Span;
 use tessera_common::flags::TicketFlags;
 use tessera_common::time::KerberosTime;
 
 use super::access::{AccessPolicy, Question};
 use super::authentication::Authenticated;
 use super::denied::Denied;
+use super::policy::Policy;
 use super::principal::{Attributes, PrincipalRecord};
 use super::rules::Rule;
-use super::settings::RealmSettings;
 
 /// The way a ticket is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub struct Asked {
 /// What the realm grants: bounds, of which the request takes what it wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant<'p> {
-    /// The longest life: the least of the realm's, the client's, the service's and the rule's.
+    /// The longest life: the least of the realm's, the client's, its policy's, the service's and the rule's.
     pub life: Duration,
     /// The longest renewable life, likewise: a rule's `max-life` is the most that any number of renewals make of the ticket.
     /// `None`, not renewable.
@@ -120,25 +121,38 @@ pub fn authorize_ticket<'p>(
         now,
         keeps_ticket: matches!(path, Path::Kept { .. }),
     })?;
-    Ok(grant(policy.settings, client.record(), service, rule))
+    Ok(grant(policy, client.record(), service, rule))
 }
 
 fn grant<'p>(
-    settings: &RealmSettings,
+    policy: AccessPolicy<'_>,
     client: &PrincipalRecord,
     service: &PrincipalRecord,
     rule: Option<&'p Rule>,
 ) -> Grant<'p> {
     let either = |attribute| client.attributes.contains(attribute) || service.attributes.contains(attribute);
-    let least = |realm: Duration, of: fn(&PrincipalRecord) -> Option<Duration>| {
-        [of(client), of(service), rule.and_then(Rule::max_life)]
-            .into_iter()
-            .flatten()
-            .fold(realm, Duration::min)
+    // As the client: who goes by a policy has shorter tickets, not who asks for tickets to it.
+    let goes_by = policy.policy_of(client).map(Policy::parts);
+    let least = |realm: Duration, of: fn(&PrincipalRecord) -> Option<Duration>, by: Option<Span>| {
+        [
+            of(client),
+            of(service),
+            rule.and_then(Rule::max_life),
+            by.map(|Span(by)| by),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(realm, Duration::min)
     };
-    let renewable_life = least(settings.renewable_lifetime, |record| record.max_renew);
+    let settings = policy.settings;
+    let max_renew = goes_by.and_then(|parts| parts.max_renew);
+    let renewable_life = least(settings.renewable_lifetime, |record| record.max_renew, max_renew);
     Grant {
-        life: least(settings.lifetime, |record| record.max_life),
+        life: least(
+            settings.lifetime,
+            |record| record.max_life,
+            goes_by.and_then(|parts| parts.max_life),
+        ),
         renewable_life: (!either(Attributes::NOT_RENEWABLE) && !renewable_life.is_zero()).then_some(renewable_life),
         delegation: TicketFlags::empty()
             .set(TicketFlags::FORWARDABLE, !either(Attributes::NOT_FORWARDABLE))

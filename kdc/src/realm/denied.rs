@@ -13,6 +13,10 @@ pub enum Denied {
     ClientExpired,
     /// The client is locked.
     ClientLocked,
+    /// Too many wrong passwords were tried on the client.
+    ClientShutOut,
+    /// Too many wrong passwords came from the client's network.
+    NetworkShutOut,
     /// The client was removed, or removed and made anew, or renamed, since its ticket was issued.
     ClientReplaced,
     /// The proof was not right: a wrong password, most often.
@@ -59,6 +63,8 @@ impl Denied {
             Self::ClientUnknown => "client-unknown",
             Self::ClientExpired => "client-expired",
             Self::ClientLocked => "client-locked",
+            Self::ClientShutOut => "client-shut-out",
+            Self::NetworkShutOut => "network-shut-out",
             Self::ClientReplaced => "client-replaced",
             Self::WrongProof => "wrong-proof",
             Self::ProofMissing => "proof-missing",

@@ -20,23 +20,7 @@ const ADMINISTRATION_LIFE: Duration = Duration::from_secs(3 * 3600);
 pub fn blank(name: Name, author: &Author, random: &mut dyn Random) -> PrincipalRecord {
     let mut id = PrincipalId([0; 16]);
     random.fill(&mut id.0);
-    PrincipalRecord {
-        id,
-        revision: 0,
-        name,
-        aliases: Vec::new(),
-        keys: Vec::new(),
-        attributes: Attributes::empty(),
-        roles: Vec::new(),
-        expires: None,
-        password_expires: None,
-        max_life: None,
-        max_renew: None,
-        created: author.when,
-        changed: author.when,
-        changed_by: author.who.clone(),
-        keys_changed: None,
-    }
+    PrincipalRecord::new(id, name, author.when, &author.who)
 }
 
 /// Whether the realm cannot do without this principal: it is neither removed nor renamed.

@@ -1,5 +1,7 @@
 //! New keys for principals, and what becomes of the former ones.
 
+mod rotation;
+
 use core::time::Duration;
 
 use tessera_common::Random;
@@ -9,6 +11,10 @@ use tessera_common::time::KerberosTime;
 use super::principal::{Attributes, PrincipalRecord, StoredKey};
 use super::settings::RealmSettings;
 use crate::store::View;
+pub use rotation::{
+    MOST_FORMER_VERSIONS, Unrotated, activate, check_nothing_staged, drop_past, former, newest_made, next_past, purge,
+    rollover_due, shortest_rollover, stage, staged_kvno,
+};
 
 /// Keys that no principal has yet: one of each enctype, best first.
 #[derive(Debug)]
@@ -57,18 +63,27 @@ impl Former {
     pub fn due(record: &PrincipalRecord, keep: bool, settings: &RealmSettings, now: KerberosTime) -> Self {
         match record.name.tgs_realm() {
             _ if keep => Self::Kept,
-            Some(_) => {
-                let longest = record
-                    .max_life
-                    .map_or(settings.lifetime, |own| own.max(settings.lifetime));
-                Self::KeptUntil(now.plus(longest.saturating_add(settings.clock_skew.max(Duration::from_secs(1)))))
-            }
+            Some(_) => Self::KeptUntil(last_need(record, settings, now)),
             None => Self::Dropped,
         }
     }
 }
 
-/// Gives a principal new keys, of the next version. Whatever its password's age demanded is met by that.
+/// Until when a ticket may need a key of this principal that seals none from now on.
+///
+/// It is the end of the last one that was sealed with it, and not until when that could be renewed: RFC 4120 §2.3 has a ticket
+/// renewed before it expires, and what comes of it is sealed with the current key. The longer of the realm's and the
+/// principal's own life counts, since either may have been longer a moment ago; a ticket that was given while both were longer
+/// than they are now, or postdated to begin later, may outlive the key. The skew is for clocks that are behind.
+#[must_use]
+pub fn last_need(record: &PrincipalRecord, settings: &RealmSettings, now: KerberosTime) -> KerberosTime {
+    let own = record.max_life.unwrap_or_default();
+    let skew = settings.clock_skew.max(Duration::from_secs(1));
+    now.plus(settings.lifetime.max(own).saturating_add(skew))
+}
+
+/// Gives a principal new keys, of a version that none of its keys ever had. Whatever its password's age demanded is met by
+/// that. Keys that were staged are gone: keytabs may have them, and two keys of one version would not be told apart.
 pub fn replace(
     view: &View,
     record: &mut PrincipalRecord,
@@ -77,7 +92,33 @@ pub fn replace(
     now: KerberosTime,
     random: &mut dyn Random,
 ) {
-    let kvno = record.kvno().map_or(1, |newest| newest.saturating_add(1));
+    let new = seal(view, record, fresh, now, random);
+    put_in_force(record, new, former, now);
+}
+
+/// Keys of the next version, sealed for their place in a record.
+fn seal(
+    view: &View,
+    record: &PrincipalRecord,
+    fresh: &FreshKeys,
+    now: KerberosTime,
+    random: &mut dyn Random,
+) -> Vec<StoredKey> {
+    let versions = record.keys.iter().chain(&record.staged).map(|key| key.kvno);
+    let kvno = versions.max().map_or(1, |newest| newest.saturating_add(1));
+    let stored = fresh.0.iter().map(|(key, salt)| StoredKey {
+        kvno,
+        etype: key.etype(),
+        salt: salt.clone(),
+        made: Some(now),
+        retired: None,
+        sealed: view.seal(record.id, kvno, key, random),
+    });
+    stored.collect()
+}
+
+/// Tickets are sealed with these from now on.
+fn put_in_force(record: &mut PrincipalRecord, new: Vec<StoredKey>, former: Former, now: KerberosTime) {
     let kept = match former {
         Former::Dropped => Vec::new(),
         Former::Kept => core::mem::take(&mut record.keys),
@@ -90,15 +131,8 @@ pub fn replace(
             kept
         }
     };
-    let id = record.id;
-    let stored = fresh.0.iter().map(|(key, salt)| StoredKey {
-        kvno,
-        etype: key.etype(),
-        salt: salt.clone(),
-        retired: None,
-        sealed: view.seal(id, kvno, key, random),
-    });
-    record.keys = stored.chain(kept).collect();
+    record.keys = new.into_iter().chain(kept).collect();
+    record.staged = Vec::new();
     record.keys_changed = Some(now);
     record.password_expires = None;
     record.attributes = record.attributes.without(Attributes::MUST_CHANGE_PASSWORD);

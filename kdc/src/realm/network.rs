@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// A network of IPv4 or IPv6 addresses (RFC 4632, RFC 4291 §2.3): `192.0.2.0/24`, `2001:db8::/32`, or one address. An IPv4
 /// address inside IPv6 (`::ffff:192.0.2.1`) is the IPv4 address, so `0.0.0.0/0` is all of IPv4, however it comes, and `::/0`
 /// all of IPv6.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Network {
     /// Canonical, with no bit set behind the prefix.
@@ -40,14 +40,24 @@ impl Network {
         }
     }
 
-    // The network of this prefix that an address is in; `None` for a prefix that is longer than the address.
-    fn around(address: IpAddr, prefix: u32) -> Option<Self> {
+    /// The network of this prefix that an address is in; `None` for a prefix that is longer than the address.
+    #[must_use]
+    pub fn around(address: IpAddr, prefix: u32) -> Option<Self> {
         let first = match address {
             IpAddr::V4(address) if prefix <= Ipv4Addr::BITS => masked_v4(address, prefix).into(),
             IpAddr::V6(address) if prefix <= Ipv6Addr::BITS => masked_v6(address, prefix).into(),
             _ => return None,
         };
         Some(Self { first, prefix })
+    }
+
+    /// The octets of its first address.
+    #[must_use]
+    pub fn octets(self) -> Vec<u8> {
+        match self.first {
+            IpAddr::V4(first) => first.octets().to_vec(),
+            IpAddr::V6(first) => first.octets().to_vec(),
+        }
     }
 
     const fn bits(self) -> u32 {

@@ -10,6 +10,8 @@ use tessera_common::name::Name;
 use tessera_common::role::RoleName;
 use tessera_common::time::KerberosTime;
 
+use super::policy::PolicyName;
+
 /// A principal's identity: drawn at random when it is made and never used again. A principal that is removed and made anew
 /// under the same name has another one, so what was issued to the first is worth nothing to the second.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,6 +74,14 @@ pub struct PrincipalRecord {
     pub aliases: Vec<Name>,
     /// Newest kvno first; within a kvno, best enctype first.
     pub keys: Vec<StoredKey>,
+    /// Keys of the next version, which a service learns before any ticket is sealed with them; best enctype first.
+    pub staged: Vec<StoredKey>,
+    /// One key of each former password, to know it again: the latest first.
+    pub former_passwords: Vec<StoredKey>,
+    /// The policy that it goes by, if one of its own.
+    pub policy: Option<PolicyName>,
+    /// Whether too many wrong passwords have shut it out, and for how long.
+    pub shut_out: Option<ShutOut>,
     /// What sets it apart.
     pub attributes: Attributes,
     /// What it is to the realm's services: sorted, none twice.
@@ -90,11 +100,54 @@ pub struct PrincipalRecord {
     pub changed: KerberosTime,
     /// Who changed the record last, as shown to administrators.
     pub changed_by: String,
-    /// When its keys were made.
+    /// When its current keys came into force.
     pub keys_changed: Option<KerberosTime>,
 }
 
+/// Too many wrong passwords were tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShutOut {
+    /// When the one too many was.
+    pub since: KerberosTime,
+    /// Until when no password is tried; `None`, until an administrator lets it in.
+    pub until: Option<KerberosTime>,
+}
+
+impl ShutOut {
+    /// Whether it still counts.
+    #[must_use]
+    pub fn is_in_force(&self, now: KerberosTime) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
 impl PrincipalRecord {
+    /// A principal without keys and with nothing that sets it apart.
+    #[must_use]
+    pub fn new(id: PrincipalId, name: Name, created: KerberosTime, by: &str) -> Self {
+        Self {
+            id,
+            revision: 0,
+            name,
+            aliases: Vec::new(),
+            keys: Vec::new(),
+            staged: Vec::new(),
+            former_passwords: Vec::new(),
+            policy: None,
+            shut_out: None,
+            attributes: Attributes::empty(),
+            roles: Vec::new(),
+            expires: None,
+            password_expires: None,
+            max_life: None,
+            max_renew: None,
+            created,
+            changed: created,
+            changed_by: by.to_owned(),
+            keys_changed: None,
+        }
+    }
+
     /// The newest key version; `None` without keys.
     #[must_use]
     pub fn kvno(&self) -> Option<u32> {
@@ -107,6 +160,12 @@ impl PrincipalRecord {
         self.keys.iter().filter(move |key| Some(key.kvno) == newest)
     }
 
+    /// The keys by which it may prove who it is: the current ones, and those that are staged. A program takes the newest in its
+    /// keytab, whether tickets are sealed with that yet or not.
+    pub fn proof_keys(&self) -> impl Iterator<Item = &StoredKey> {
+        self.current_keys().chain(&self.staged)
+    }
+
     /// Whether its keys may have been made from a password, which can be guessed. Random keys, which the realm itself made,
     /// have no salt; every other key has one.
     #[must_use]
@@ -117,7 +176,25 @@ impl PrincipalRecord {
     /// Whether all its keys are sealed under this master key.
     #[must_use]
     pub fn is_sealed_under(&self, master: u32) -> bool {
-        self.keys.iter().all(|key| key.sealed.master == master)
+        self.sealed().all(|(_, key)| key.sealed.master == master)
+    }
+
+    /// Everything that is sealed under a master key, and for what purpose.
+    pub fn sealed(&self) -> impl Iterator<Item = (Purpose, &StoredKey)> {
+        let long_term = self.keys.iter().chain(&self.staged);
+        let former = self.former_passwords.iter();
+        long_term
+            .map(|key| (Purpose::LongTermKey, key))
+            .chain(former.map(|key| (Purpose::FormerPassword, key)))
+    }
+
+    /// The same, to be sealed anew.
+    pub(crate) fn sealed_mut(&mut self) -> impl Iterator<Item = (Purpose, &mut StoredKey)> {
+        let long_term = self.keys.iter_mut().chain(&mut self.staged);
+        let former = self.former_passwords.iter_mut();
+        long_term
+            .map(|key| (Purpose::LongTermKey, key))
+            .chain(former.map(|key| (Purpose::FormerPassword, key)))
     }
 
     /// The keys of one version, best first.
@@ -135,10 +212,22 @@ pub struct StoredKey {
     pub etype: EncType,
     /// The salt that it was made with, if from a password. Always written out: a name may change, a key does not.
     pub salt: Option<Vec<u8>>,
+    /// When it was made; absent, when that is not known.
+    pub made: Option<KerberosTime>,
     /// Until when an older version is good; absent, as long as it is there.
     pub retired: Option<KerberosTime>,
     /// The key, sealed under the master key.
     pub sealed: SealedKey,
+}
+
+/// What a sealed key is for; part of what it is bound to, so that it opens for nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Purpose {
+    /// A principal's long-term Kerberos key.
+    LongTermKey = 1,
+    /// A key that a former password was made into, which is good for nothing but to know that password again.
+    FormerPassword = 2,
 }
 
 /// A key under AES-256-GCM. The associated data are the principal's id, the enctype, the kvno and the purpose, so that it

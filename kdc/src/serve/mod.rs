@@ -1,8 +1,10 @@
 //! The daemon: puts store, fronts and listeners together, and takes them apart again.
 
+mod failures;
 mod greeting;
 mod reload;
 mod stoppable;
+mod upkeep;
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -35,7 +37,9 @@ use crate::random::ThreadRandom;
 use crate::realm::founding;
 use crate::realm::settings::RealmSettings;
 use crate::store::{Author, Durable, MASTER_KEY_FILE, Notice, Opened, Store};
+use failures::{FAILURES_FILE, FailuresWriter};
 use stoppable::Stoppable;
+use upkeep::Upkeep;
 
 /// How long connections may take to end when the daemon stops.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -93,7 +97,9 @@ impl Daemon {
             log.warn("[listen] has no address: nobody but administrators can reach the realm");
         }
         let admin = AdminSocket::bind(&config.realm.state)?;
-        let kdc = Arc::new(ArcSwap::from_pointee(Kdc::new(settings)));
+        let kdc = Kdc::new(settings);
+        failures::restore(&config.realm.state, &kdc, log);
+        let kdc = Arc::new(ArcSwap::from_pointee(kdc));
         Ok(Self {
             config,
             store,
@@ -124,7 +130,12 @@ impl Daemon {
         let store = Arc::new(Stoppable::new(self.store));
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
 
-        let front = KerberosFront::new(Arc::clone(&self.kdc), Arc::clone(&shared), log.clone());
+        let front = KerberosFront::new(
+            Arc::clone(&self.kdc),
+            Arc::clone(&shared),
+            workers.workers(),
+            log.clone(),
+        );
         let front = Arc::new(front);
         runtime.spawn(tidy(Arc::downgrade(&front)));
         let front: Arc<dyn Service> = front;
@@ -137,10 +148,20 @@ impl Daemon {
         ));
         let passwords = Listening::start(self.password, 1, &front, log).map_err(failed)?;
 
+        let upkeep = Upkeep::start(Arc::clone(&self.kdc), Arc::clone(&shared), log.clone()).map_err(failed)?;
+        let failures = FailuresWriter::start(
+            &self.config.realm.state,
+            Arc::clone(&self.kdc),
+            Arc::clone(&shared),
+            log.clone(),
+        )
+        .map_err(failed)?;
+
         let reload = reload::reloader(
             self.config.clone(),
             Arc::clone(&self.kdc),
             Arc::clone(&shared),
+            Box::new(upkeep.waker()),
             log.clone(),
         );
         let administration = Arc::new(AdminFront {
@@ -183,7 +204,10 @@ impl Daemon {
         let connections = [tickets, passwords].map(Listening::stop);
         // What is being committed is acknowledged first; nothing more begins.
         store.stop();
+        drop(upkeep);
         drop(connections);
+        // What was counted up to now.
+        drop(failures);
         drop(_entered);
         Runtime::shutdown_timeout(runtime, FAREWELL);
         Ok(())
@@ -248,7 +272,7 @@ fn open_store(config: &Config, log: &Log) -> Result<Opened, String> {
 
 // A realm is made in an empty directory only, or beside what an operator puts there first and an interrupted start leaves.
 fn refuse_foreign_directory(state: &Path) -> Result<(), String> {
-    const OWN: [&str; 8] = [
+    const OWN: [&str; 9] = [
         MASTER_KEY_FILE,
         "lock",
         "realm",
@@ -257,6 +281,7 @@ fn refuse_foreign_directory(state: &Path) -> Result<(), String> {
         "index",
         "krb5.conf",
         "admin.sock",
+        FAILURES_FILE,
     ];
     let unreadable = |why| format!("the state directory {} cannot be read: {why}", state.display());
     let mut foreign = None;

@@ -11,9 +11,15 @@ use crate::store::Store;
 
 type Reloader = dyn Fn() -> Result<Vec<String>, String> + Send + Sync;
 
-/// A function that reads the configuration's file again and puts it in force. It gives notes for the operator, or what is
-/// wrong; then all stays as it was. Both are logged.
-pub(super) fn reloader(started_with: Config, kdc: Arc<ArcSwap<Kdc>>, store: Arc<dyn Store>, log: Log) -> Arc<Reloader> {
+/// A function that reads the configuration's file again and puts it in force; `applied` is called then. It gives notes for the
+/// operator, or what is wrong; then all stays as it was. Both are logged.
+pub(super) fn reloader(
+    started_with: Config,
+    kdc: Arc<ArcSwap<Kdc>>,
+    store: Arc<dyn Store>,
+    applied: Box<dyn Fn() + Send + Sync>,
+    log: Log,
+) -> Arc<Reloader> {
     let one_at_a_time = Mutex::new(());
     Arc::new(move || {
         let _one = one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
@@ -26,6 +32,7 @@ pub(super) fn reloader(started_with: Config, kdc: Arc<ArcSwap<Kdc>>, store: Arc<
         match &outcome {
             Ok(notes) => {
                 log.info(format_args!("{} is in force", started_with.file.display()));
+                applied();
                 notes.iter().for_each(|note| log.warn(note));
             }
             Err(why) => log.error(format_args!(
@@ -37,7 +44,7 @@ pub(super) fn reloader(started_with: Config, kdc: Arc<ArcSwap<Kdc>>, store: Arc<
     })
 }
 
-/// That the roles and rules of the file and those of the database may stand side by side.
+/// That the roles, rules and policies of the file and those of the database may stand side by side.
 pub(super) fn fits_database(config: &Config, store: &dyn Store) -> Result<(), String> {
     match config.access.conflicts(store.view().access().declared()) {
         none if none.is_empty() => Ok(()),
@@ -79,6 +86,7 @@ fn apply(old: &Config, new: &Config, kdc: &ArcSwap<Kdc>) -> Result<Vec<String>, 
 
 #[cfg(test)]
 mod tests {
+    use core::sync::atomic::{AtomicUsize, Ordering};
     use core::time::Duration;
     use std::fs;
 
@@ -97,7 +105,12 @@ mod tests {
         let kdc = Arc::new(ArcSwap::from_pointee(Kdc::new(Arc::new(config.settings()))));
         let log = Log::start(std::io::sink()).unwrap();
         let store = Arc::new(Memory::new(keyring()));
-        let reload = reloader(config, Arc::clone(&kdc), Arc::clone(&store) as _, log.log());
+        let (applied, seen) = (Arc::new(AtomicUsize::new(0)), Arc::clone(&store));
+        let count = Arc::clone(&applied);
+        let count = move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
+        let reload = reloader(config, Arc::clone(&kdc), seen as _, Box::new(count), log.log());
         let lifetime = || kdc.load().settings().lifetime;
         let hour = Duration::from_secs(3600);
 
@@ -138,5 +151,10 @@ mod tests {
             ["listen.admin is changed; that takes effect when kdc is started anew"]
         );
         assert_eq!(lifetime(), 10 * hour);
+        assert_eq!(
+            applied.load(Ordering::Relaxed),
+            2,
+            "and nothing when nothing is applied"
+        );
     }
 }

@@ -1,10 +1,11 @@
-//! How a role or a rule of the database is written down: as a principal's record is (see `encoding`), with tags of its own.
+//! How a role, a rule or a policy of the database is written down: as a principal's record is (see `encoding`), with tags of its own.
 //! Every part of a rule is the text that a person writes for it.
 
 use core::str::FromStr;
 use core::time::Duration;
 
 use tessera_common::admin::Span;
+use tessera_common::crypto::EncType;
 use tessera_common::role::RoleName;
 use tessera_common::time::KerberosTime;
 
@@ -14,6 +15,8 @@ use crate::realm::access_record::{AccessKey, AccessRecord, Declared};
 use crate::realm::glob::Glob;
 use crate::realm::hours::{Hours, Window};
 use crate::realm::network::Network;
+use crate::realm::policy::{Policy, PolicyParts};
+use crate::realm::rights::{Granted, Role};
 use crate::realm::rules::{Effect, Rule, RuleName, RuleParts};
 
 const VERSION: u8 = 1;
@@ -32,11 +35,28 @@ mod tag {
     pub(super) const CREATED: u8 = 9;
     pub(super) const CHANGED: u8 = 10;
     pub(super) const CHANGED_BY: u8 = 11;
+    /// A right that the role gives.
+    pub(super) const RIGHT: u8 = 12;
+    /// It is a policy, of this name.
+    pub(super) const POLICY_NAME: u8 = 13;
+    pub(super) const MIN_LENGTH: u8 = 14;
+    pub(super) const MIN_CLASSES: u8 = 15;
+    pub(super) const MIN_STRENGTH: u8 = 16;
+    pub(super) const DICTIONARY: u8 = 17;
+    pub(super) const HISTORY: u8 = 18;
+    pub(super) const MIN_AGE: u8 = 19;
+    pub(super) const MAX_AGE: u8 = 20;
+    pub(super) const MAX_FAILURES: u8 = 21;
+    pub(super) const FAILURE_WINDOW: u8 = 22;
+    pub(super) const LOCKOUT: u8 = 23;
+    pub(super) const ENCTYPE: u8 = 24;
+    pub(super) const MAX_RENEW: u8 = 25;
 }
 
 mod kind {
     pub(super) const ROLE: u8 = 1;
     pub(super) const RULE: u8 = 2;
+    pub(super) const POLICY: u8 = 3;
 }
 
 /// Writes a record.
@@ -51,8 +71,14 @@ pub(super) fn put_access(out: &mut Vec<u8>, record: &AccessRecord) {
     } = record;
     out.push(VERSION);
     match declared {
-        Declared::Role(name) => put_text(out, tag::ROLE_NAME, name.as_str()),
+        Declared::Role(Role { name, rights }) => {
+            put_text(out, tag::ROLE_NAME, name.as_str());
+            for right in rights {
+                put_text(out, tag::RIGHT, &right.to_string());
+            }
+        }
         Declared::Rule(rule) => put_rule(out, rule),
+        Declared::Policy(policy) => put_policy(out, policy),
     }
     for (tag, time) in [(tag::CREATED, created), (tag::CHANGED, changed)] {
         put_field(out, tag, |out| put_signed(out, time.0));
@@ -89,6 +115,48 @@ fn put_rule(out: &mut Vec<u8>, rule: &Rule) {
     }
 }
 
+fn put_policy(out: &mut Vec<u8>, policy: &Policy) {
+    let PolicyParts {
+        name,
+        min_length,
+        min_classes,
+        min_strength,
+        dictionary,
+        history,
+        min_age,
+        max_age,
+        max_failures,
+        failure_window,
+        lockout,
+        enctypes,
+        max_life,
+        max_renew,
+    } = policy.parts();
+    put_text(out, tag::POLICY_NAME, name.as_str());
+    let seconds = |span: &Option<Span>| span.map(|Span(span)| span.as_secs());
+    for (tag, number) in [
+        (tag::MIN_LENGTH, min_length.map(u64::from)),
+        (tag::MIN_CLASSES, min_classes.map(u64::from)),
+        (tag::MIN_STRENGTH, min_strength.map(u64::from)),
+        (tag::DICTIONARY, dictionary.then_some(1)),
+        (tag::HISTORY, history.map(u64::from)),
+        (tag::MIN_AGE, seconds(min_age)),
+        (tag::MAX_AGE, seconds(max_age)),
+        (tag::MAX_FAILURES, max_failures.map(u64::from)),
+        (tag::FAILURE_WINDOW, seconds(failure_window)),
+        (tag::LOCKOUT, seconds(lockout)),
+        (tag::MAX_LIFE, seconds(max_life)),
+        (tag::MAX_RENEW, seconds(max_renew)),
+    ] {
+        if let Some(number) = number {
+            put_field(out, tag, |out| put_number(out, number));
+        }
+    }
+    for etype in enctypes {
+        put_field(out, tag::ENCTYPE, |out| put_signed(out, etype.number().into()));
+    }
+}
+
 fn put_text(out: &mut Vec<u8>, tag: u8, text: &str) {
     put_field(out, tag, |out| out.extend_from_slice(text.as_bytes()));
 }
@@ -121,6 +189,8 @@ struct Fields {
     from: Vec<Network>,
     windows: Vec<Window>,
     max_life: Option<Span>,
+    rights: Vec<Granted>,
+    policy: Option<PolicyParts>,
     created: Option<KerberosTime>,
     changed: Option<KerberosTime>,
     changed_by: String,
@@ -137,10 +207,41 @@ impl Fields {
             tag::FROM => self.from.push(read_text(value, "a rule's network")?),
             tag::WINDOW => self.windows.push(read_text(value, "a rule's hours")?),
             tag::MAX_LIFE => self.max_life = Some(Span(Duration::from_secs(value.number()?))),
+            tag::RIGHT => self.rights.push(read_text(value, "a role's right")?),
+            tag::POLICY_NAME => self.policy = Some(PolicyParts::new(read_text(value, "a policy's name")?)),
             tag::CREATED => self.created = Some(KerberosTime(value.signed()?)),
             tag::CHANGED => self.changed = Some(KerberosTime(value.signed()?)),
             tag::CHANGED_BY => read_rest_as_text(value)?.clone_into(&mut self.changed_by),
-            unknown => return Err(DecodeError::Newer("field of a role or rule", unknown.into())),
+            other => self.read_of_policy(other, value)?,
+        }
+        Ok(())
+    }
+
+    // The parts of a policy come after its name.
+    fn read_of_policy(&mut self, tag: u8, value: &mut Reader<'_>) -> Result<(), DecodeError> {
+        let unknown = || DecodeError::Newer("field of a role, rule or policy", tag.into());
+        let policy = self.policy.as_mut().ok_or_else(unknown)?;
+        let mut span = || value.number().map(|seconds| Some(Span(Duration::from_secs(seconds))));
+        match tag {
+            tag::MIN_AGE => policy.min_age = span()?,
+            tag::MAX_AGE => policy.max_age = span()?,
+            tag::FAILURE_WINDOW => policy.failure_window = span()?,
+            tag::LOCKOUT => policy.lockout = span()?,
+            tag::MAX_RENEW => policy.max_renew = span()?,
+            tag::MIN_LENGTH => policy.min_length = Some(value.narrow()?),
+            tag::MIN_CLASSES => policy.min_classes = Some(value.narrow()?),
+            tag::MIN_STRENGTH => policy.min_strength = Some(value.narrow()?),
+            tag::DICTIONARY => policy.dictionary = value.number()? == 1,
+            tag::HISTORY => policy.history = Some(value.narrow()?),
+            tag::MAX_FAILURES => policy.max_failures = Some(value.narrow()?),
+            tag::ENCTYPE => {
+                let number = value.signed()?;
+                let etype = i32::try_from(number).ok().and_then(EncType::from_number);
+                policy
+                    .enctypes
+                    .push(etype.ok_or(DecodeError::Newer("enctype", number.cast_unsigned()))?);
+            }
+            _ => return Err(unknown()),
         }
         Ok(())
     }
@@ -153,9 +254,16 @@ impl Fields {
             self.changed
                 .ok_or(without("a role or rule without its time of change"))?,
         );
-        let declared = match (self.role, self.rule) {
-            (Some(name), None) => Declared::Role(name),
-            (None, Some(name)) => {
+        let declared = match (self.role, self.rule, self.policy) {
+            (Some(name), None, None) => Declared::Role(Role {
+                name,
+                rights: self.rights,
+            }),
+            (None, None, Some(mut parts)) => {
+                parts.max_life = self.max_life;
+                Declared::Policy(Policy::new(parts).map_err(|_| without("a policy of such parts"))?)
+            }
+            (None, Some(name), None) => {
                 let parts = RuleParts {
                     name,
                     effect: self.effect.ok_or(without("a rule without an effect"))?,
@@ -168,7 +276,7 @@ impl Fields {
                 };
                 Declared::Rule(Rule::new(parts).map_err(|_| without("a rule of such parts"))?)
             }
-            _ => return Err(without("what is neither a role nor a rule, or both")),
+            _ => return Err(without("what is neither a role nor a rule nor a policy, or several")),
         };
         Ok(AccessRecord {
             declared,
@@ -185,25 +293,32 @@ fn read_text<T: FromStr>(value: &mut Reader<'_>, what: &'static str) -> Result<T
     text.parse().map_err(|_| DecodeError::Malformed(what))
 }
 
-/// Writes which role or rule.
+/// Writes which role, rule or policy.
 pub(super) fn put_key(out: &mut Vec<u8>, key: &AccessKey) {
     out.push(match key {
         AccessKey::Role(_) => kind::ROLE,
         AccessKey::Rule(_) => kind::RULE,
+        AccessKey::Policy(_) => kind::POLICY,
     });
     put_octets(out, key.name().as_bytes());
 }
 
-/// Reads which role or rule.
+/// Reads which role, rule or policy.
 pub(super) fn read_key(reader: &mut Reader<'_>) -> Result<AccessKey, DecodeError> {
     let kind = reader.octet()?;
     let name = reader.text()?;
     match kind {
         kind::ROLE => name.parse().map(AccessKey::Role).ok(),
         kind::RULE => name.parse().map(AccessKey::Rule).ok(),
-        unknown => return Err(DecodeError::Newer("kind beside roles and rules", unknown.into())),
+        kind::POLICY => name.parse().map(AccessKey::Policy).ok(),
+        unknown => {
+            return Err(DecodeError::Newer(
+                "kind beside roles, rules and policies",
+                unknown.into(),
+            ));
+        }
     }
-    .ok_or(DecodeError::Malformed("the name of a role or rule"))
+    .ok_or(DecodeError::Malformed("the name of a role, rule or policy"))
 }
 
 #[cfg(test)]
@@ -211,7 +326,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::test_realm::{full_rule, role};
+    use crate::store::test_realm::{full_policy, full_rule, role, role_with_rights};
 
     fn encoded(record: &AccessRecord) -> Vec<u8> {
         let mut out = Vec::new();
@@ -221,7 +336,12 @@ mod tests {
 
     #[test]
     fn roles_and_rules_come_back_as_they_were() {
-        for mut record in [role("staff"), full_rule("office")] {
+        for mut record in [
+            role("staff"),
+            role_with_rights("desk", &["helpdesk:*", "viewer"]),
+            full_rule("office"),
+            full_policy("strict"),
+        ] {
             record.revision = 7;
             assert_eq!(read_access(&encoded(&record), 7), Ok(record.clone()));
             let mut out = Vec::new();
@@ -238,17 +358,25 @@ mod tests {
         field.extend([99, 1, 0]);
         for (octets, error) in [
             (version, DecodeError::Newer("version of a role or rule", 2)),
-            (field, DecodeError::Newer("field of a role or rule", 99)),
+            (field, DecodeError::Newer("field of a role, rule or policy", 99)),
         ] {
             assert_eq!(read_access(&octets, 1), Err(error));
         }
-        let kind = read_key(&mut Reader::new(&[3, 1, b'a']));
-        assert_eq!(kind, Err(DecodeError::Newer("kind beside roles and rules", 3)));
+        let kind = read_key(&mut Reader::new(&[4, 1, b'a']));
+        assert_eq!(
+            kind,
+            Err(DecodeError::Newer("kind beside roles, rules and policies", 4))
+        );
     }
 
     #[test]
     fn a_record_cut_short_is_refused_at_every_length() {
-        for record in [role("staff"), full_rule("office")] {
+        for record in [
+            role("staff"),
+            role_with_rights("desk", &["helpdesk:*", "viewer"]),
+            full_rule("office"),
+            full_policy("strict"),
+        ] {
             let octets = encoded(&record);
             for len in 0..octets.len() {
                 // Only its last field may be missing without a trace; what holds a record knows its length.
@@ -269,8 +397,9 @@ mod tests {
         }
 
         #[test]
-        fn an_altered_record_is_refused_or_can_be_written_again(at: prop::sample::Index, to: u8) {
-            let mut octets = encoded(&full_rule("office"));
+        fn an_altered_record_is_refused_or_can_be_written_again(policy: bool, at: prop::sample::Index, to: u8) {
+            let record = if policy { full_policy("strict") } else { full_rule("office") };
+            let mut octets = encoded(&record);
             let at = at.index(octets.len());
             octets[at] = to;
             if let Ok(read) = read_access(&octets, 1) {

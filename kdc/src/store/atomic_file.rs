@@ -66,7 +66,7 @@ impl Drop for AtomicFile {
 }
 
 /// Writes a whole file at once.
-pub(super) fn write(path: &Path, octets: &[u8]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, octets: &[u8]) -> io::Result<()> {
     let mut file = AtomicFile::create(path)?;
     // Past the buffer: it may be a key, and there should be no copy of it.
     file.file.get_mut().write_all(octets)?;

@@ -1,10 +1,12 @@
-//! A role or a rule as a line of a dump.
+//! A role, a rule or a policy as a line of a dump.
 
 use serde::{Deserialize, Serialize};
 use tessera_common::role::RoleName;
 use tessera_common::time::KerberosTime;
 
 use crate::realm::access_record::{AccessRecord, Declared};
+use crate::realm::policy::Policy;
+use crate::realm::rights::{Granted, Role};
 use crate::realm::rules::Rule;
 
 #[derive(Serialize, Deserialize)]
@@ -14,6 +16,10 @@ pub(super) struct DumpedAccess {
     role: Option<RoleName>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<Rule>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<Policy>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rights: Vec<Granted>,
     revision: u64,
     created: KerberosTime,
     changed: KerberosTime,
@@ -22,25 +28,37 @@ pub(super) struct DumpedAccess {
 
 impl DumpedAccess {
     pub(super) fn of(record: &AccessRecord) -> Self {
-        let (role, rule) = match &record.declared {
-            Declared::Role(role) => (Some(role.clone()), None),
-            Declared::Rule(rule) => (None, Some(rule.clone())),
-        };
-        Self {
-            role,
-            rule,
+        let mut dumped = Self {
+            role: None,
+            rule: None,
+            policy: None,
+            rights: Vec::new(),
             revision: record.revision,
             created: record.created,
             changed: record.changed,
             changed_by: record.changed_by.clone(),
+        };
+        match &record.declared {
+            Declared::Role(Role { name, rights }) => {
+                dumped.role = Some(name.clone());
+                dumped.rights.clone_from(rights);
+            }
+            Declared::Rule(rule) => dumped.rule = Some(rule.clone()),
+            Declared::Policy(policy) => dumped.policy = Some(policy.clone()),
         }
+        dumped
     }
 
     pub(super) fn into_record(self) -> Result<AccessRecord, &'static str> {
-        let declared = match (self.role, self.rule) {
-            (Some(role), None) => Declared::Role(role),
-            (None, Some(rule)) => Declared::Rule(rule),
-            _ => return Err("it is neither a role nor a rule, or both"),
+        let declared = match (self.role, self.rule, self.policy) {
+            (Some(name), None, None) => Declared::Role(Role {
+                name,
+                rights: self.rights,
+            }),
+            _ if !self.rights.is_empty() => return Err("only a role gives rights"),
+            (None, Some(rule), None) => Declared::Rule(rule),
+            (None, None, Some(policy)) => Declared::Policy(policy),
+            _ => return Err("it is neither a role nor a rule nor a policy, or several"),
         };
         Ok(AccessRecord {
             declared,
@@ -55,7 +73,7 @@ impl DumpedAccess {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::test_realm::{full_rule, role};
+    use crate::store::test_realm::{full_policy, full_rule, role, role_with_rights};
 
     #[test]
     fn a_record_comes_back_from_its_line_as_it_was() {
@@ -63,6 +81,14 @@ mod tests {
             (
                 role("staff"),
                 r#"{"role":"staff","revision":0,"created":1700000000,"changed":1700000000,"changed-by":"uid 0"}"#,
+            ),
+            (
+                role_with_rights("desk", &["helpdesk:*/student"]),
+                r#"{"role":"desk","rights":["helpdesk:*/student"],"revision":0,"created":1700000000,"changed":1700000000,"changed-by":"uid 0"}"#,
+            ),
+            (
+                full_policy("strict"),
+                r#"{"policy":{"name":"strict","min-length":12,"min-classes":3,"min-strength":3,"dictionary":true,"history":5,"min-age":"1d","max-age":"90d","max-failures":5,"failure-window":"10m","lockout":"15m","enctypes":["aes256-cts-hmac-sha384-192"],"max-life":"8h","max-renew":"2d"},"revision":0,"created":1700000000,"changed":1700000000,"changed-by":"uid 0"}"#,
             ),
             (
                 full_rule("office"),

@@ -9,7 +9,8 @@ use tessera_common::role::RoleName;
 use tessera_common::time::KerberosTime;
 
 use super::hexadecimal;
-use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+use crate::realm::policy::PolicyName;
+use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, ShutOut, StoredKey};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -40,6 +41,22 @@ pub(super) struct DumpedRecord {
     keys_changed: Option<KerberosTime>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     keys: Vec<DumpedKey>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    staged: Vec<DumpedKey>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    former_passwords: Vec<DumpedKey>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<PolicyName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shut_out: Option<DumpedShutOut>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct DumpedShutOut {
+    since: KerberosTime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<KerberosTime>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -49,6 +66,8 @@ struct DumpedKey {
     kvno: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     salt: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made: Option<KerberosTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retired: Option<KerberosTime>,
     master_key: u32,
@@ -65,6 +84,10 @@ impl DumpedRecord {
             name,
             aliases,
             keys,
+            staged,
+            former_passwords,
+            policy,
+            shut_out,
             attributes,
             roles,
             expires,
@@ -93,6 +116,10 @@ impl DumpedRecord {
             changed_by: changed_by.clone(),
             keys_changed: *keys_changed,
             keys: keys.iter().map(DumpedKey::of).collect(),
+            staged: staged.iter().map(DumpedKey::of).collect(),
+            former_passwords: former_passwords.iter().map(DumpedKey::of).collect(),
+            policy: policy.clone(),
+            shut_out: shut_out.map(|ShutOut { since, until }| DumpedShutOut { since, until }),
         }
     }
 
@@ -116,11 +143,13 @@ impl DumpedRecord {
             revision: self.revision,
             name: self.name,
             aliases: self.aliases,
-            keys: self
-                .keys
-                .into_iter()
-                .map(DumpedKey::into_key)
-                .collect::<Result<_, _>>()?,
+            keys: keys(self.keys)?,
+            staged: keys(self.staged)?,
+            former_passwords: keys(self.former_passwords)?,
+            policy: self.policy,
+            shut_out: self
+                .shut_out
+                .map(|DumpedShutOut { since, until }| ShutOut { since, until }),
             attributes: attributes.ok_or("an attribute is not known to this version of the program")?,
             roles: self.roles,
             expires: self.expires,
@@ -141,6 +170,7 @@ impl DumpedKey {
             kvno,
             etype,
             salt,
+            made,
             retired,
             sealed:
                 SealedKey {
@@ -154,6 +184,7 @@ impl DumpedKey {
             enctype: etype.name().to_owned(),
             kvno: *kvno,
             salt: salt.as_deref().map(hexadecimal::write),
+            made: *made,
             retired: *retired,
             master_key: *master,
             nonce: hexadecimal::write(nonce),
@@ -170,6 +201,7 @@ impl DumpedKey {
             kvno: self.kvno,
             etype: EncType::from_name(&self.enctype).ok_or("an enctype is not known to this version of the program")?,
             salt,
+            made: self.made,
             retired: self.retired,
             sealed: SealedKey::new(
                 self.master_key,
@@ -178,6 +210,10 @@ impl DumpedKey {
             ),
         })
     }
+}
+
+fn keys(dumped: Vec<DumpedKey>) -> Result<Vec<StoredKey>, &'static str> {
+    dumped.into_iter().map(DumpedKey::into_key).collect()
 }
 
 fn octets<const N: usize>(text: &str, why: &'static str) -> Result<[u8; N], &'static str> {

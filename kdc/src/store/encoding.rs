@@ -20,7 +20,8 @@ use tessera_common::time::KerberosTime;
 use super::access_encoding::{self, put_access, read_access};
 use super::octets::{DecodeError, Reader, put_nested, put_number, put_octets, put_signed};
 use super::{Author, Change, MAX_BATCH_CHANGES, MAX_BATCH_OCTETS, MAX_RECORD_OCTETS, StoreError};
-use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+use crate::realm::policy::PolicyName;
+use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, ShutOut, StoredKey};
 
 const RECORD_VERSION: u8 = 1;
 
@@ -39,6 +40,10 @@ mod tag {
     pub(super) const CHANGED_BY: u8 = 12;
     pub(super) const KEYS_CHANGED: u8 = 13;
     pub(super) const ROLE: u8 = 14;
+    pub(super) const STAGED: u8 = 15;
+    pub(super) const FORMER_PASSWORD: u8 = 16;
+    pub(super) const POLICY: u8 = 17;
+    pub(super) const SHUT_OUT: u8 = 18;
 }
 
 mod kind {
@@ -59,6 +64,10 @@ pub(super) fn put_record(out: &mut Vec<u8>, record: &PrincipalRecord) {
         name,
         aliases,
         keys,
+        staged,
+        former_passwords,
+        policy,
+        shut_out,
         attributes,
         roles,
         expires,
@@ -76,8 +85,25 @@ pub(super) fn put_record(out: &mut Vec<u8>, record: &PrincipalRecord) {
     for alias in aliases {
         put_field(out, tag::ALIAS, |out| put_name(out, alias));
     }
-    for key in keys {
-        put_field(out, tag::KEY, |out| put_key(out, key));
+    for (tag, keys) in [
+        (tag::KEY, keys),
+        (tag::STAGED, staged),
+        (tag::FORMER_PASSWORD, former_passwords),
+    ] {
+        for key in keys {
+            put_field(out, tag, |out| put_key(out, key));
+        }
+    }
+    if let Some(policy) = policy {
+        put_field(out, tag::POLICY, |out| {
+            out.extend_from_slice(policy.as_str().as_bytes());
+        });
+    }
+    if let Some(ShutOut { since, until }) = shut_out {
+        put_field(out, tag::SHUT_OUT, |out| {
+            put_signed(out, since.0);
+            put_option(out, until.as_ref(), |out, until| put_signed(out, until.0));
+        });
     }
     if *attributes != Attributes::empty() {
         put_field(out, tag::ATTRIBUTES, |out| put_number(out, attributes.0.into()));
@@ -108,28 +134,20 @@ pub(super) fn put_record(out: &mut Vec<u8>, record: &PrincipalRecord) {
 
 /// Reads a record that has this revision.
 pub(super) fn read_record(octets: &[u8], revision: u64) -> Result<PrincipalRecord, DecodeError> {
+    let name = Name::new(["?"]).map_err(|_| DecodeError::Malformed("a name"))?;
     let mut record = PrincipalRecord {
-        id: PrincipalId([0; 16]),
         revision,
-        name: Name::new(["?"]).map_err(|_| DecodeError::Malformed("a name"))?,
-        aliases: Vec::new(),
-        keys: Vec::new(),
-        attributes: Attributes::empty(),
-        roles: Vec::new(),
-        expires: None,
-        password_expires: None,
-        max_life: None,
-        max_renew: None,
-        created: KerberosTime::EPOCH,
-        changed: KerberosTime::EPOCH,
-        changed_by: String::new(),
-        keys_changed: None,
+        ..PrincipalRecord::new(PrincipalId([0; 16]), name, KerberosTime::EPOCH, "")
     };
     record.id = read_fields(octets, |field| {
         match field {
             Field::Name(name) => record.name = name_of(name)?,
             Field::Alias(alias) => record.aliases.push(name_of(alias)?),
             Field::Key(key) => record.keys.push(key.to_stored()),
+            Field::Staged(key) => record.staged.push(key.to_stored()),
+            Field::FormerPassword(key) => record.former_passwords.push(key.to_stored()),
+            Field::Policy(policy) => record.policy = Some(policy_of(policy)?),
+            Field::ShutOut(shut_out) => record.shut_out = Some(shut_out),
             Field::Attributes(attributes) => record.attributes = attributes,
             Field::Role(role) => record.roles.push(role_of(role)?),
             Field::Expires(time) => record.expires = Some(time),
@@ -153,6 +171,8 @@ pub(super) enum Mark<'a> {
     Master(u32),
     /// The principal has this role.
     Role(&'a str),
+    /// It goes by this policy.
+    Policy(&'a str),
 }
 
 /// Whose record it is, if [`read_record`] can read it, and to `see` what marks it has. Nothing is made of it: a start looks
@@ -160,7 +180,8 @@ pub(super) enum Mark<'a> {
 pub(super) fn check_record<'a>(octets: &'a [u8], mut see: impl FnMut(Mark<'a>)) -> Result<PrincipalId, DecodeError> {
     read_fields(octets, |field| {
         match field {
-            Field::Key(key) => see(Mark::Master(key.master)),
+            Field::Key(key) | Field::Staged(key) | Field::FormerPassword(key) => see(Mark::Master(key.master)),
+            Field::Policy(policy) => see(Mark::Policy(policy)),
             Field::Role(role) => see(Mark::Role(role)),
             _ => {}
         }
@@ -173,6 +194,10 @@ enum Field<'a> {
     Name(&'a [u8]),
     Alias(&'a [u8]),
     Key(KeyField<'a>),
+    Staged(KeyField<'a>),
+    FormerPassword(KeyField<'a>),
+    Policy(&'a str),
+    ShutOut(ShutOut),
     Attributes(Attributes),
     Role(&'a str),
     Expires(KerberosTime),
@@ -209,6 +234,10 @@ fn read_fields<'a>(
             tag::NAME => Field::Name(take_name(&mut value)?),
             tag::ALIAS => Field::Alias(take_name(&mut value)?),
             tag::KEY => Field::Key(read_key(&mut value)?),
+            tag::STAGED => Field::Staged(read_key(&mut value)?),
+            tag::FORMER_PASSWORD => Field::FormerPassword(read_key(&mut value)?),
+            tag::POLICY => Field::Policy(read_policy(&mut value)?),
+            tag::SHUT_OUT => Field::ShutOut(read_shut_out(&mut value)?),
             tag::ATTRIBUTES => Field::Attributes(read_attributes(&mut value)?),
             tag::EXPIRES => Field::Expires(KerberosTime(value.signed()?)),
             tag::PASSWORD_EXPIRES => Field::PasswordExpires(KerberosTime(value.signed()?)),
@@ -252,10 +281,11 @@ pub(super) fn names_in(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// The marks of a record that can be read.
 pub(super) fn marks_in(octets: &[u8]) -> impl Iterator<Item = Mark<'_>> {
     fields(octets).filter_map(|(tag, value)| match tag {
-        tag::KEY => read_key(&mut Reader::new(value))
+        tag::KEY | tag::STAGED | tag::FORMER_PASSWORD => read_key(&mut Reader::new(value))
             .ok()
             .map(|key| Mark::Master(key.master)),
         tag::ROLE => core::str::from_utf8(value).ok().map(Mark::Role),
+        tag::POLICY => core::str::from_utf8(value).ok().map(Mark::Policy),
         _ => None,
     })
 }
@@ -497,6 +527,7 @@ fn put_key(out: &mut Vec<u8>, key: &StoredKey) {
         kvno,
         etype,
         salt,
+        made,
         retired,
         sealed:
             SealedKey {
@@ -513,6 +544,10 @@ fn put_key(out: &mut Vec<u8>, key: &StoredKey) {
     put_number(out, (*master).into());
     out.extend_from_slice(nonce);
     put_octets(out, ciphertext);
+    // Last, since it was not there from the beginning.
+    if let Some(made) = made {
+        put_signed(out, made.0);
+    }
 }
 
 /// A stored key, where it is written down.
@@ -520,6 +555,7 @@ struct KeyField<'a> {
     kvno: u32,
     etype: EncType,
     salt: Option<&'a [u8]>,
+    made: Option<KerberosTime>,
     retired: Option<KerberosTime>,
     master: u32,
     nonce: [u8; 12],
@@ -532,6 +568,7 @@ impl KeyField<'_> {
             kvno: self.kvno,
             etype: self.etype,
             salt: self.salt.map(<[u8]>::to_vec),
+            made: self.made,
             retired: self.retired,
             sealed: SealedKey::new(self.master, self.nonce, self.ciphertext.to_vec()),
         }
@@ -542,15 +579,20 @@ fn read_key<'a>(reader: &mut Reader<'a>) -> Result<KeyField<'a>, DecodeError> {
     let kvno = reader.narrow()?;
     let number = reader.signed()?;
     let etype = i32::try_from(number).ok().and_then(EncType::from_number);
-    Ok(KeyField {
+    let mut key = KeyField {
         kvno,
         etype: etype.ok_or(DecodeError::Newer("enctype", number.cast_unsigned()))?,
         salt: read_option(reader, Reader::octets)?,
+        made: None,
         retired: read_option(reader, |reader| reader.signed().map(KerberosTime))?,
         master: reader.narrow()?,
         nonce: reader.array()?,
         ciphertext: reader.octets()?,
-    })
+    };
+    if !reader.is_empty() {
+        key.made = Some(KerberosTime(reader.signed()?));
+    }
+    Ok(key)
 }
 
 fn read_attributes(reader: &mut Reader<'_>) -> Result<Attributes, DecodeError> {
@@ -572,6 +614,26 @@ fn read_role<'a>(reader: &mut Reader<'a>, before: &str) -> Result<&'a str, Decod
     } else {
         Err(DecodeError::Malformed("a role of that name, in that place"))
     }
+}
+
+fn read_policy<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+    let policy = read_rest_as_text(reader)?;
+    if is_role_name(policy) {
+        Ok(policy)
+    } else {
+        Err(DecodeError::Malformed("a policy's name"))
+    }
+}
+
+fn policy_of(text: &str) -> Result<PolicyName, DecodeError> {
+    PolicyName::new(text).map_err(|_| DecodeError::Malformed("a policy's name"))
+}
+
+fn read_shut_out(reader: &mut Reader<'_>) -> Result<ShutOut, DecodeError> {
+    Ok(ShutOut {
+        since: KerberosTime(reader.signed()?),
+        until: read_option(reader, |reader| reader.signed().map(KerberosTime))?,
+    })
 }
 
 fn role_of(text: &str) -> Result<RoleName, DecodeError> {
@@ -616,7 +678,7 @@ mod tests {
         }
     }
 
-    // `full_record` without its roles, as it was written before there were any.
+    // `full_record` as it was written before there were roles, policies and keys that know their age.
     const WITHOUT_ROLES: &str = concat!(
         "010110e450c305af0f26a22a74573f5b871793021504686f73740f612f622e6578616d706c652e636f6d030605616c696173",
         "030a05616c6961730374776f044affffffff0f24010300ff07000103030303030303030303030330e450c305af0f26a22a74",
@@ -627,11 +689,18 @@ mod tests {
     );
 
     #[test]
-    fn a_record_from_before_there_were_roles_has_none() {
-        let record = PrincipalRecord {
+    fn a_record_from_before_there_were_roles_and_policies_has_none() {
+        let mut record = PrincipalRecord {
             roles: Vec::new(),
+            staged: Vec::new(),
+            former_passwords: Vec::new(),
+            policy: None,
+            shut_out: None,
             ..full_record()
         };
+        for key in &mut record.keys {
+            key.made = None;
+        }
         let octets = hexadecimal::read(WITHOUT_ROLES).unwrap();
         assert_eq!(read_record(&octets, record.revision).unwrap(), record);
         assert_eq!(encoded(&record), octets, "and takes no more room");

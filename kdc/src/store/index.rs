@@ -33,6 +33,7 @@ const META: &[u8] = b"m";
 const PRINCIPAL: u8 = b'p';
 const ROLE: u8 = b'r';
 const RULE: u8 = b'u';
+const POLICY: u8 = b'o';
 const VERSION: u8 = 1;
 const CACHE_OCTETS: u64 = 32 << 20;
 const FLUSH_MS: u64 = 500;
@@ -223,7 +224,7 @@ fn load(opened: &OpenIndex, keyring: Arc<Keyring>) -> Result<View, IndexError> {
     let (view, read) = fill(keyring, expected, |filler| read_all(db, &filler));
     read?;
     let mut view = view.map_err(|_| IndexError::Disagrees)?;
-    for prefix in [ROLE, RULE] {
+    for prefix in [ROLE, RULE, POLICY] {
         for entry in db.scan_prefix([prefix]) {
             let (key, value) = entry?;
             let record = read_access(&key, &value)?;
@@ -310,6 +311,7 @@ fn access_key(key: &AccessKey) -> Vec<u8> {
     let prefix = match key {
         AccessKey::Role(_) => ROLE,
         AccessKey::Rule(_) => RULE,
+        AccessKey::Policy(_) => POLICY,
     };
     [&[prefix], key.name().as_bytes()].concat()
 }

@@ -9,18 +9,10 @@ use tessera_common::Random;
 use tessera_common::crypto::{EncType, Key};
 use zeroize::Zeroizing;
 
-use crate::realm::principal::{PrincipalId, SealedKey, StoredKey};
+use crate::realm::principal::{PrincipalId, Purpose, SealedKey, StoredKey};
 
 /// The octets of a master key.
 pub const MASTER_KEY_OCTETS: usize = 32;
-
-/// What a sealed key is for; part of what it is bound to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Purpose {
-    /// A principal's long-term Kerberos key.
-    LongTermKey = 1,
-}
 
 /// A key that seals other keys. Wiped when dropped, never printed.
 pub struct MasterKey {
@@ -93,7 +85,7 @@ pub enum SealError {
     #[error("it is sealed under master key {0}, which the master key file does not hold")]
     NoSuchMaster(u32),
     /// The tag does not fit: an altered key, or one that was sealed for another principal, enctype or version.
-    #[error("it was altered, or sealed for another principal, enctype or key version")]
+    #[error("it was altered, or sealed for another principal, enctype, key version or purpose")]
     Tag,
     /// It opens to what is no key of its enctype.
     #[error("it has the wrong length for its enctype")]
@@ -149,11 +141,11 @@ impl Keyring {
         &self.sealing
     }
 
-    /// Seals `key` as key version `kvno` of principal `id`.
-    pub fn seal(&self, id: PrincipalId, kvno: u32, key: &Key, random: &mut dyn Random) -> SealedKey {
+    /// Seals `key` as key version `kvno` of principal `id`, for nothing but this purpose.
+    pub fn seal(&self, purpose: Purpose, id: PrincipalId, kvno: u32, key: &Key, random: &mut dyn Random) -> SealedKey {
         let mut nonce = [0; 12];
         random.fill(&mut nonce);
-        let associated = associated_data(id, key.etype(), kvno, Purpose::LongTermKey);
+        let associated = associated_data(id, key.etype(), kvno, purpose);
         let payload = Payload {
             msg: key.octets(),
             aad: &associated,
@@ -167,16 +159,16 @@ impl Keyring {
         SealedKey::new(self.sealing.id, nonce, ciphertext)
     }
 
-    /// Opens a key of principal `id`.
+    /// Opens a key of principal `id` that was sealed for this purpose.
     ///
     /// # Errors
     /// [`SealError`].
-    pub fn open(&self, id: PrincipalId, stored: &StoredKey) -> Result<Key, SealError> {
+    pub fn open(&self, purpose: Purpose, id: PrincipalId, stored: &StoredKey) -> Result<Key, SealError> {
         let sealed = &stored.sealed;
         let master = self
             .master(sealed.master)
             .ok_or(SealError::NoSuchMaster(sealed.master))?;
-        let associated = associated_data(id, stored.etype, stored.kvno, Purpose::LongTermKey);
+        let associated = associated_data(id, stored.etype, stored.kvno, purpose);
         let payload = Payload {
             msg: &sealed.ciphertext,
             aad: &associated,
@@ -225,10 +217,14 @@ mod tests {
     fn a_key_opens_in_its_place() {
         let keyring = keyring(7);
         let stored = sealed(&keyring);
-        let key = keyring.open(PrincipalId([1; 16]), &stored).unwrap();
+        let key = keyring
+            .open(Purpose::LongTermKey, PrincipalId([1; 16]), &stored)
+            .unwrap();
         assert_eq!(key.etype(), stored.etype);
         assert_eq!(
-            keyring.open(PrincipalId([1; 16]), &stored).unwrap(),
+            keyring
+                .open(Purpose::LongTermKey, PrincipalId([1; 16]), &stored)
+                .unwrap(),
             key,
             "and again, out of the cache"
         );
@@ -239,7 +235,12 @@ mod tests {
         let keyring = keyring(7);
         let id = PrincipalId([1; 16]);
         let stored = sealed(&keyring);
-        keyring.open(id, &stored).unwrap();
+        keyring.open(Purpose::LongTermKey, id, &stored).unwrap();
+        assert_eq!(
+            keyring.open(Purpose::FormerPassword, id, &stored).unwrap_err(),
+            SealError::Tag,
+            "for another purpose"
+        );
         let moved = [
             ("another principal", PrincipalId([2; 16]), stored.clone()),
             (
@@ -260,13 +261,17 @@ mod tests {
             ),
         ];
         for (what, id, stored) in moved {
-            assert_eq!(keyring.open(id, &stored).unwrap_err(), SealError::Tag, "{what}");
+            assert_eq!(
+                keyring.open(Purpose::LongTermKey, id, &stored).unwrap_err(),
+                SealError::Tag,
+                "{what}"
+            );
         }
         for at in 0..stored.sealed.ciphertext.len() {
             let mut altered = stored.clone();
             altered.sealed.ciphertext[at] ^= 1;
             assert_eq!(
-                keyring.open(id, &altered).unwrap_err(),
+                keyring.open(Purpose::LongTermKey, id, &altered).unwrap_err(),
                 SealError::Tag,
                 "octet {at} altered"
             );
@@ -277,12 +282,16 @@ mod tests {
     fn another_master_key_opens_nothing() {
         let stored = sealed(&keyring(7));
         assert_eq!(
-            keyring(8).open(PrincipalId([1; 16]), &stored).unwrap_err(),
+            keyring(8)
+                .open(Purpose::LongTermKey, PrincipalId([1; 16]), &stored)
+                .unwrap_err(),
             SealError::Tag
         );
         let renumbered = Keyring::new(MasterKey::new(2, Zeroizing::new([7; MASTER_KEY_OCTETS])));
         assert_eq!(
-            renumbered.open(PrincipalId([1; 16]), &stored).unwrap_err(),
+            renumbered
+                .open(Purpose::LongTermKey, PrincipalId([1; 16]), &stored)
+                .unwrap_err(),
             SealError::NoSuchMaster(1)
         );
     }
@@ -309,7 +318,7 @@ mod tests {
         let old = sealed(&keyring(7));
         let both = keyring(7).with(MasterKey::new(2, Zeroizing::new([8; MASTER_KEY_OCTETS])));
         assert_eq!(sealed(&both).sealed.master, 2);
-        both.open(PrincipalId([1; 16]), &old).unwrap();
+        both.open(Purpose::LongTermKey, PrincipalId([1; 16]), &old).unwrap();
     }
 
     #[test]

@@ -44,6 +44,7 @@ use std::sync::Arc;
 use tessera_common::name::Name;
 use tessera_common::role::RoleName;
 
+pub(crate) use self::atomic_file::write as write_file;
 pub use self::author::Author;
 pub use self::durable::{Durable, Opened, Options};
 pub use self::error::{Damage, OpenError};
@@ -56,6 +57,7 @@ pub use self::offline::{Extract, Location, Verified, change_master_key, dump, hi
 pub use self::rollover::{Rollover, RolloverError};
 pub use self::view::View;
 use crate::realm::access_record::{AccessKey, AccessRecord};
+use crate::realm::policy::PolicyName;
 use crate::realm::principal::{PrincipalId, PrincipalRecord};
 use crate::realm::rules::RuleName;
 
@@ -84,7 +86,7 @@ pub enum Change {
         /// The revision that the author saw.
         expected: u64,
     },
-    /// There is to be this role, or a rule is to be this. `expected` is the revision that it replaces; `None`: there must be
+    /// A role, a rule or a policy is to be this. `expected` is the revision that it replaces; `None`: there must be
     /// none of this name (an expected revision of 0 in errors).
     Declare {
         /// The revision that the author saw.
@@ -92,7 +94,7 @@ pub enum Change {
         /// The whole record. Its `revision` is set when the change is committed.
         record: Box<AccessRecord>,
     },
-    /// A role that neither a rule of the database nor a principal has, or a rule, is to be no more.
+    /// A role that neither a rule of the database nor a principal has, a policy that no principal goes by, or a rule, is to be no more.
     Withdraw {
         /// Which.
         key: AccessKey,
@@ -166,6 +168,14 @@ pub enum StoreError {
         /// A rule of the database that names it.
         rule: Option<RuleName>,
         /// How many principals have it.
+        holders: usize,
+    },
+    /// A policy cannot go as long as any principal goes by it.
+    #[error("the policy {policy} is in use: {}", used_by(None, *holders))]
+    PolicyInUse {
+        /// The policy.
+        policy: PolicyName,
+        /// How many principals go by it.
         holders: usize,
     },
     /// More than is stored at once, or in one record.

@@ -240,10 +240,10 @@ pub fn verify(location: &Location) -> Result<Verified, OpenError> {
     verified.access = view.access().len();
     verified.sequence = view.sequence();
     for record in view.sorted() {
-        for key in &record.keys {
+        for (purpose, key) in record.sealed() {
             verified.keys += 1;
             *verified.masters.entry(key.sealed.master).or_default() += 1;
-            if let Err(error) = keyring.open(record.id, key) {
+            if let Err(error) = keyring.open(purpose, record.id, key) {
                 let place = format!("{}, key version {}, {}", record.name, key.kvno, key.etype);
                 verified.problems.push(format!("{place}: {error}"));
             }

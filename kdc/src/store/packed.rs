@@ -65,7 +65,7 @@ impl Packed {
         self.names().next().unwrap_or_default()
     }
 
-    /// Which master keys its keys are sealed under, and which roles it has.
+    /// Which master keys its keys are sealed under, which roles it has and which policy it goes by.
     pub(super) fn marks(&self) -> impl Iterator<Item = Mark<'_>> {
         encoding::marks_in(self.record())
     }
@@ -74,7 +74,7 @@ impl Packed {
     pub(super) fn masters(&self) -> impl Iterator<Item = u32> {
         self.marks().filter_map(|mark| match mark {
             Mark::Master(master) => Some(master),
-            Mark::Role(_) => None,
+            Mark::Role(_) | Mark::Policy(_) => None,
         })
     }
 
@@ -96,9 +96,10 @@ mod tests {
             assert_eq!(packed.id(), record.id);
             assert_eq!(packed.revision(), record.revision);
             assert_eq!(packed.unpack().as_ref(), Some(&record));
-            let masters: Vec<_> = record.keys.iter().map(|key| key.sealed.master).collect();
+            let masters: Vec<_> = record.sealed().map(|(_, key)| key.sealed.master).collect();
             let marks = masters.iter().map(|master| Mark::Master(*master));
             let marks: Vec<_> = marks
+                .chain(record.policy.iter().map(|policy| Mark::Policy(policy.as_str())))
                 .chain(record.roles.iter().map(|role| Mark::Role(role.as_str())))
                 .collect();
             let mut seen = Vec::new();

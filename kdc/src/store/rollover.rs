@@ -341,15 +341,16 @@ fn outdated(view: &View) -> Vec<PrincipalId> {
 
 /// Seals a principal's keys anew. Nothing that anybody is shown of it changes.
 pub(super) fn reseal(keyring: &Keyring, record: &mut PrincipalRecord) -> Result<(), StoreError> {
-    for stored in &mut record.keys {
+    let (id, name) = (record.id, record.name.clone());
+    for (purpose, stored) in record.sealed_mut() {
         if stored.sealed.master == keyring.sealing().id() {
             continue;
         }
-        let key = keyring.open(record.id, stored).map_err(|why| StoreError::Sealed {
-            name: record.name.clone(),
+        let key = keyring.open(purpose, id, stored).map_err(|why| StoreError::Sealed {
+            name: name.clone(),
             why: why.to_string(),
         })?;
-        stored.sealed = keyring.seal(record.id, stored.kvno, &key, &mut ThreadRandom);
+        stored.sealed = keyring.seal(purpose, id, stored.kvno, &key, &mut ThreadRandom);
     }
     Ok(())
 }
@@ -389,7 +390,7 @@ pub(super) fn needed_by_files(state: &StateDir) -> Result<BTreeMap<u32, Vec<Path
             for (_, batch) in batches {
                 for change in batch.changes {
                     if let Change::Put { record, .. } = change {
-                        masters.extend(record.keys.iter().map(|key| key.sealed.master));
+                        masters.extend(record.sealed().map(|(_, key)| key.sealed.master));
                     }
                 }
             }
@@ -405,7 +406,7 @@ fn masters_in_snapshot(path: &std::path::Path) -> Result<BTreeSet<u32>, Snapshot
     while let Some(entry) = reader.next_entry()? {
         let record = encoding::read_record(&entry.record, entry.revision)
             .map_err(|why| SnapshotError::Damaged { offset: 0, why })?;
-        masters.extend(record.keys.iter().map(|key| key.sealed.master));
+        masters.extend(record.sealed().map(|(_, key)| key.sealed.master));
     }
     Ok(masters)
 }

@@ -1,12 +1,15 @@
-//! What a view keeps account of over all its principals: which master keys theirs are sealed under, and how many have each
-//! role.
+//! What a view keeps account of over all its principals: which master keys theirs are sealed under, how many have each
+//! role, and how many go by each policy.
 
+use core::borrow::Borrow;
+use core::str::FromStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tessera_common::role::RoleName;
 
 use super::encoding::Mark;
+use crate::realm::policy::PolicyName;
 
 /// An account of some principals.
 #[derive(Clone, Default)]
@@ -14,6 +17,7 @@ pub(super) struct Tally {
     masters: BTreeSet<u32>,
     // Apart: a copy of a view costs no copy of it.
     holders: Arc<BTreeMap<RoleName, usize>>,
+    under: Arc<BTreeMap<PolicyName, usize>>,
 }
 
 impl Tally {
@@ -23,20 +27,17 @@ impl Tally {
             Mark::Master(master) => {
                 self.masters.insert(master);
             }
-            Mark::Role(role) => self.add_holders(role, 1),
+            Mark::Role(role) => add(&mut self.holders, role, 1),
+            Mark::Policy(policy) => add(&mut self.under, policy, 1),
         }
     }
 
     /// Takes what a principal has from the account. Which master keys were of use at some time stays in it.
     pub(super) fn remove(&mut self, mark: Mark<'_>) {
-        if let Mark::Role(role) = mark {
-            let holders = Arc::make_mut(&mut self.holders);
-            if let Some(count) = holders.get_mut(role) {
-                *count -= 1;
-                if *count == 0 {
-                    holders.remove(role);
-                }
-            }
+        match mark {
+            Mark::Master(_) => {}
+            Mark::Role(role) => remove(&mut self.holders, role),
+            Mark::Policy(policy) => remove(&mut self.under, policy),
         }
     }
 
@@ -44,16 +45,10 @@ impl Tally {
     pub(super) fn extend(&mut self, others: Self) {
         self.masters.extend(others.masters);
         for (role, count) in &*others.holders {
-            self.add_holders(role.as_str(), *count);
+            add(&mut self.holders, role.as_str(), *count);
         }
-    }
-
-    fn add_holders(&mut self, role: &str, more: usize) {
-        let holders = Arc::make_mut(&mut self.holders);
-        match holders.get_mut(role) {
-            Some(count) => *count += more,
-            // What is in a record that was checked is a role's name.
-            None => drop(RoleName::new(role).map(|role| holders.insert(role, more))),
+        for (policy, count) in &*others.under {
+            add(&mut self.under, policy.as_str(), *count);
         }
     }
 
@@ -70,5 +65,34 @@ impl Tally {
     /// The roles that anybody has, and how many have each.
     pub(super) fn roles(&self) -> impl Iterator<Item = (&RoleName, usize)> {
         self.holders.iter().map(|(role, count)| (role, *count))
+    }
+
+    /// How many go by this policy.
+    pub(super) fn under(&self, policy: &PolicyName) -> usize {
+        self.under.get(policy).copied().unwrap_or(0)
+    }
+
+    /// The policies that anybody goes by, and how many go by each.
+    pub(super) fn policies(&self) -> impl Iterator<Item = (&PolicyName, usize)> {
+        self.under.iter().map(|(policy, count)| (policy, *count))
+    }
+}
+
+fn add<N: Ord + Clone + Borrow<str> + FromStr>(counts: &mut Arc<BTreeMap<N, usize>>, name: &str, more: usize) {
+    let counts = Arc::make_mut(counts);
+    match counts.get_mut(name) {
+        Some(count) => *count += more,
+        // What is in a record that was checked is such a name.
+        None => drop(name.parse().map(|name| counts.insert(name, more))),
+    }
+}
+
+fn remove<N: Ord + Clone + Borrow<str>>(counts: &mut Arc<BTreeMap<N, usize>>, name: &str) {
+    let counts = Arc::make_mut(counts);
+    if let Some(count) = counts.get_mut(name) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(name);
+        }
     }
 }

@@ -15,7 +15,9 @@ use super::{Author, Change, Keyring, MasterKey};
 use crate::realm::access_record::{AccessRecord, Declared};
 use crate::realm::glob::Glob;
 use crate::realm::hours::Hours;
-use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+use crate::realm::policy::{Policy, PolicyName, PolicyParts};
+use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, Purpose, SealedKey, ShutOut, StoredKey};
+use crate::realm::rights::Role;
 use crate::realm::rules::{Effect, Rule, RuleName, RuleParts};
 
 /// Octets that are never the same twice, and always the same for the same test.
@@ -64,30 +66,15 @@ pub(crate) fn stored_key(keyring: &Keyring, id: PrincipalId, kvno: u32, random: 
         kvno,
         etype: key.etype(),
         salt: Some(b"EXAMPLE.COMalice".to_vec()),
+        made: None,
         retired: None,
-        sealed: keyring.seal(id, kvno, &key, random),
+        sealed: keyring.seal(Purpose::LongTermKey, id, kvno, &key, random),
     }
 }
 
 /// A principal `name` with the id of `number`, without keys.
 pub(crate) fn principal(number: u64, text: &str) -> PrincipalRecord {
-    PrincipalRecord {
-        id: id(number),
-        revision: 0,
-        name: name(text),
-        aliases: Vec::new(),
-        keys: Vec::new(),
-        attributes: Attributes::empty(),
-        roles: Vec::new(),
-        expires: None,
-        password_expires: None,
-        max_life: None,
-        max_renew: None,
-        created: author().when,
-        changed: author().when,
-        changed_by: author().who,
-        keys_changed: None,
-    }
+    PrincipalRecord::new(id(number), name(text), author().when, &author().who)
 }
 
 pub(crate) fn add(record: PrincipalRecord) -> Change {
@@ -106,7 +93,7 @@ pub(crate) fn replace(record: PrincipalRecord) -> Change {
 
 /// That there is such a role.
 pub(crate) fn role(text: &str) -> AccessRecord {
-    declared(Declared::Role(RoleName::new(text).unwrap()))
+    declared(Declared::Role(Role::plain(RoleName::new(text).unwrap())))
 }
 
 /// A rule that has everything a rule can have.
@@ -121,6 +108,24 @@ pub(crate) fn full_rule(text: &str) -> AccessRecord {
         max_life: Some(Span(Duration::from_secs(3600))),
     };
     declared(Declared::Rule(Rule::new(parts).unwrap()))
+}
+
+/// A policy that has everything a policy can have.
+pub(crate) fn full_policy(text: &str) -> AccessRecord {
+    let json = format!(
+        r#"{{"name":"{text}","min-length":12,"min-classes":3,"min-strength":3,"dictionary":true,"history":5,"min-age":"1d","max-age":"90d","max-failures":5,"failure-window":"10m","lockout":"15m","enctypes":["aes256-cts-hmac-sha384-192"],"max-life":"8h","max-renew":"2d"}}"#
+    );
+    let parts: PolicyParts = serde_json::from_str(&json).unwrap();
+    declared(Declared::Policy(Policy::new(parts).unwrap()))
+}
+
+/// A role with rights.
+pub(crate) fn role_with_rights(text: &str, rights: &[&str]) -> AccessRecord {
+    let rights = rights.iter().map(|right| right.parse().unwrap()).collect();
+    declared(Declared::Role(Role {
+        name: RoleName::new(text).unwrap(),
+        rights,
+    }))
 }
 
 fn declared(declared: Declared) -> AccessRecord {
@@ -157,6 +162,13 @@ pub(crate) fn full_record() -> PrincipalRecord {
             key(u32::MAX, EncType::Aes256CtsHmacSha1_96, None),
             key(1, EncType::Aes128CtsHmacSha256_128, Some(KerberosTime(-5))),
         ],
+        staged: vec![key(7, EncType::Aes256CtsHmacSha384_192, None)],
+        former_passwords: vec![key(3, EncType::Aes256CtsHmacSha1_96, None)],
+        policy: Some(PolicyName::new("staff").unwrap()),
+        shut_out: Some(ShutOut {
+            since: KerberosTime(1_700_000_003),
+            until: Some(KerberosTime(1_700_000_903)),
+        }),
         attributes: Attributes::LOCKED | Attributes::OK_AS_DELEGATE,
         roles: roles(&["mail.paid", "staff"]),
         expires: Some(KerberosTime(1_800_000_000)),
@@ -177,6 +189,7 @@ fn sealed_octets(keyring: &Keyring, id: PrincipalId, kvno: u32) -> StoredKey {
         kvno,
         etype: EncType::Aes256CtsHmacSha1_96,
         salt: (kvno != 1).then(|| vec![0, 0xff, 7]),
+        made: Some(KerberosTime(1_699_999_999)),
         retired: None,
         sealed: SealedKey::new(master, [3; 12], [id.0, id.0, id.0].concat()),
     }

@@ -16,7 +16,8 @@ use super::table::Table;
 use super::tally::Tally;
 use super::{Change, Keyring, StoreError, Subject, access_encoding, encoding};
 use crate::realm::access_record::{AccessKey, AccessRecord, AccessRecords};
-use crate::realm::principal::{KeyPlace, PrincipalId, PrincipalRecord, SealedKey, StoredKey};
+use crate::realm::policy::PolicyName;
+use crate::realm::principal::{KeyPlace, PrincipalId, PrincipalRecord, Purpose, SealedKey, StoredKey};
 
 /// How many records are kept taken apart, with those of their keys that were opened, for the principals that are busy just
 /// now. At 2 KB each, 64 MB.
@@ -152,18 +153,35 @@ impl View {
         if let Some(key) = opened.get(place) {
             return Ok(key);
         }
-        match self.keyring().open(record.id, key) {
-            Ok(key) => Ok(opened.keep(place, key)),
-            Err(why) => Err(StoreError::Sealed {
+        self.open(Purpose::LongTermKey, record, key)
+            .map(|key| opened.keep(place, key))
+    }
+
+    /// The key that one of a principal's former passwords was made into.
+    ///
+    /// # Errors
+    /// As [`View::key`].
+    pub fn former_password(&self, record: &PrincipalRecord, key: &StoredKey) -> Result<Key, StoreError> {
+        self.open(Purpose::FormerPassword, record, key)
+    }
+
+    fn open(&self, purpose: Purpose, record: &PrincipalRecord, key: &StoredKey) -> Result<Key, StoreError> {
+        self.keyring()
+            .open(purpose, record.id, key)
+            .map_err(|why| StoreError::Sealed {
                 name: record.name.clone(),
                 why: why.to_string(),
-            }),
-        }
+            })
     }
 
     /// Seals a key for its place in a record: principal, enctype and kvno.
     pub fn seal(&self, id: PrincipalId, kvno: u32, key: &Key, random: &mut dyn Random) -> SealedKey {
-        self.keyring().seal(id, kvno, key, random)
+        self.keyring().seal(Purpose::LongTermKey, id, kvno, key, random)
+    }
+
+    /// Seals the key of a password that is one no more, for its place among the former ones.
+    pub fn seal_former_password(&self, id: PrincipalId, kvno: u32, key: &Key, random: &mut dyn Random) -> SealedKey {
+        self.keyring().seal(Purpose::FormerPassword, id, kvno, key, random)
     }
 
     /// The master keys that principals' keys are sealed under.
@@ -181,6 +199,11 @@ impl View {
     /// The roles that any principal has, declared or not, by name, and how many have each.
     pub fn holders(&self) -> impl Iterator<Item = (&RoleName, usize)> {
         self.state.tally.roles()
+    }
+
+    /// The policies that any principal goes by, declared or not, by name, and how many go by each.
+    pub fn governed(&self) -> impl Iterator<Item = (&PolicyName, usize)> {
+        self.state.tally.policies()
     }
 
     /// Every principal as it is kept, in no order.
@@ -383,10 +406,20 @@ impl State {
         })
     }
 
-    /// That neither a rule nor a principal has this role.
+    /// That neither a rule nor a principal has this role; that no principal goes by this policy.
     fn check_unused(&self, key: &AccessKey) -> Result<(), StoreError> {
-        let AccessKey::Role(role) = key else {
-            return Ok(());
+        let role = match key {
+            AccessKey::Rule(_) => return Ok(()),
+            AccessKey::Policy(policy) => {
+                return match self.tally.under(policy) {
+                    0 => Ok(()),
+                    holders => Err(StoreError::PolicyInUse {
+                        policy: policy.clone(),
+                        holders,
+                    }),
+                };
+            }
+            AccessKey::Role(role) => role,
         };
         let rule = self.access.rules_with(role).next().map(|rule| rule.name().clone());
         let holders = self.tally.holders(role);

@@ -12,6 +12,7 @@ use tessera_common::wire::{self, KrbError};
 use tessera_kdc::realm::access::{Access, DefaultAccess};
 use tessera_kdc::realm::accounting::{Result as EventResult, Transport};
 use tessera_kdc::realm::principal::Attributes;
+use tessera_kdc::realm::rights::Role;
 use tessera_kdc::store::Store as _;
 
 use crate::world::{World, code, hours, principal};
@@ -19,7 +20,7 @@ use crate::world::{World, code, hours, principal};
 /// Roles, and rules as JSON.
 pub fn declared(roles: &[&str], rules: &[&str]) -> Access {
     Access::new(
-        roles.iter().map(|role| role.parse().unwrap()),
+        roles.iter().map(|role| Role::plain(role.parse().unwrap())),
         rules.iter().map(|rule| serde_json::from_str(rule).unwrap()),
     )
 }

@@ -21,7 +21,13 @@ fn of<'w>(world: &'w World, client: &str, service: &str) -> Explained<'w> {
     let find = |name: &str| view.find(&Name::parse(name).unwrap()).unwrap().clone();
     let policy = AccessPolicy::of(world.kdc.settings());
     let from = world.peer.parse::<SocketAddr>().unwrap().ip();
-    explain(policy, &find(client), &find(service), from, world.now)
+    explain(
+        policy,
+        &find(client),
+        &find(service),
+        world.kdc.lockout(),
+        (from, world.now),
+    )
 }
 
 fn alice(realm: Realm, principal: Principal) -> Explained<'static> {

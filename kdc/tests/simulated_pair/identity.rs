@@ -324,7 +324,7 @@ fn a_service_that_rewrites_its_own_ticket_gets_nothing_for_it() {
 #[test]
 fn a_service_that_writes_roles_into_its_own_ticket_gains_nothing_at_the_kdc() {
     let staff: RoleName = "staff".parse().unwrap();
-    let mut world = World::with(|settings| settings.access = Access::new([staff.clone()], []));
+    let mut world = World::with(|settings| settings.access = Access::new([staff.clone().into()], []));
     let tgt = world.tgt(|request| {
         request.options = KdcOptions::RENEWABLE | KdcOptions::PROXIABLE;
         request.times.rtime = Some(tessera_client::exchange::When::After(hours(24)));

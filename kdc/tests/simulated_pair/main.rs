@@ -15,6 +15,7 @@ mod explained;
 mod identity;
 mod lifetimes;
 mod link;
+mod lockout;
 mod passwords;
 mod proofs;
 mod rules;

@@ -15,8 +15,9 @@ use tessera_common::error_code::ErrorCode;
 use tessera_common::name::{Name, Principal, Realm};
 use tessera_common::time::{KerberosTime, Timestamp};
 use tessera_common::wire::{self, EncTicketPart, Ticket};
-use tessera_kdc::kerberos::{Kdc, Request};
+use tessera_kdc::kerberos::{Held, Kdc, Request};
 use tessera_kdc::realm::accounting::{self, Event, Origin};
+use tessera_kdc::realm::lockout::Trips;
 use tessera_kdc::realm::principal::{Attributes, PrincipalId, PrincipalRecord, StoredKey};
 use tessera_kdc::realm::settings::RealmSettings;
 use tessera_kdc::store::{Author, Change, Keyring, MasterKey, Memory, Store};
@@ -53,6 +54,8 @@ pub struct World {
     pub client_ahead: i64,
     pub link: VecDeque<Fate>,
     pub events: Vec<Event>,
+    /// Whom each request has shut out.
+    pub trips: Vec<Trips>,
     pub peer: &'static str,
     pub random: Counter,
     pub store: Memory,
@@ -88,6 +91,7 @@ impl World {
             client_ahead: 0,
             link: VecDeque::new(),
             events: Vec::new(),
+            trips: Vec::new(),
             peer: "192.0.2.7:40000",
             random,
             store,
@@ -112,21 +116,8 @@ impl World {
         let mut id = [0; 16];
         self.random.fill(&mut id);
         let mut record = PrincipalRecord {
-            id: PrincipalId(id),
-            revision: 0,
-            name,
-            aliases: Vec::new(),
-            keys: Vec::new(),
-            attributes: Attributes::empty(),
-            roles: Vec::new(),
-            expires: None,
-            password_expires: None,
-            max_life: None,
-            max_renew: None,
-            created: self.now,
-            changed: self.now,
-            changed_by: "test".to_owned(),
             keys_changed: Some(self.now),
+            ..PrincipalRecord::new(PrincipalId(id), name, self.now, "test")
         };
         record.keys = self.keys(&record, 1, password);
         settle(&mut record);
@@ -151,6 +142,7 @@ impl World {
                     kvno,
                     etype,
                     salt: password.map(|_| salt.clone()),
+                    made: None,
                     retired: None,
                     sealed,
                 }
@@ -210,7 +202,9 @@ impl World {
         };
         let outcome = self.kdc.handle(&self.store.view(), &request, &mut self.random);
         self.events.push(outcome.event);
-        outcome.answer
+        self.trips.push(outcome.trips);
+        // As if it were durable at once.
+        outcome.answer.or_else(|| outcome.held.map(Held::release))
     }
 
     /// Sends until an answer comes, the same octets each time, as clients do: one second apart, six times.

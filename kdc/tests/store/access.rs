@@ -22,7 +22,7 @@ fn record(declared: Declared) -> AccessRecord {
 }
 
 fn role(text: &str) -> AccessRecord {
-    record(Declared::Role(RoleName::new(text).unwrap()))
+    record(Declared::Role(RoleName::new(text).unwrap().into()))
 }
 
 fn rule(text: &str, services: &str) -> AccessRecord {

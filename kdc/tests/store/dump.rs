@@ -59,6 +59,7 @@ pub(super) fn sealed(store: &Durable, id: PrincipalId, kvno: u32, etype: EncType
         kvno,
         etype,
         salt: Some(salt),
+        made: None,
         retired: None,
         sealed,
     }

@@ -121,21 +121,8 @@ fn id(number: u64) -> PrincipalId {
 
 fn user(number: u64) -> PrincipalRecord {
     PrincipalRecord {
-        id: id(number),
-        revision: 0,
-        name: name(&format!("user{number}")),
         aliases: vec![name(&format!("alias{number}"))],
-        keys: Vec::new(),
-        attributes: Attributes::empty(),
-        roles: Vec::new(),
-        expires: None,
-        password_expires: None,
-        max_life: None,
-        max_renew: None,
-        created: author().when,
-        changed: author().when,
-        changed_by: author().who,
-        keys_changed: None,
+        ..PrincipalRecord::new(id(number), name(&format!("user{number}")), author().when, &author().who)
     }
 }
 

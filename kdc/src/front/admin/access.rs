@@ -7,16 +7,19 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use tessera_common::admin::{
-    AccessHistory, MAX_BATCH, Reason, Response, RoleChanges, RoleInfo, RuleChanges, RuleInfo, Source, Span, Time,
+    AccessHistory, MAX_BATCH, Reason, Response, RightChanges, RoleChanges, RoleInfo, RuleChanges, RuleInfo, Source,
+    Span, Time,
 };
 use tessera_common::role::RoleName;
 
+use super::conflict::{Difference, Outdated, of_rule};
 use super::execute::{Executor, Refused, TRIES, overtaken};
 use crate::realm::access_record::{AccessKey, AccessRecord, Declared};
 use crate::realm::glob::Glob;
 use crate::realm::hours::{Hours, Window};
 use crate::realm::network::Network;
 use crate::realm::principal::PrincipalRecord;
+use crate::realm::rights::{Granted, GrantedError, MOST_RIGHTS, Role};
 use crate::realm::rules::{Effect, Rule, RuleName, RuleParts};
 use crate::store::{Change, StoreError, View};
 
@@ -61,14 +64,45 @@ impl Executor<'_> {
         Ok(roles.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect())
     }
 
-    pub(super) fn add_role(&self, name: RoleName) -> Result<Response, Refused> {
+    pub(super) fn add_role(&self, name: RoleName, rights: &[String]) -> Result<Response, Refused> {
         if self.is_in_file(&name) {
             return Err(Refused::new(
                 Reason::Taken,
                 format!("the role {name} is already in realm.toml, [roles.{name}]; it cannot be in the database, too"),
             ));
         }
-        self.declare_new(Declared::Role(name)).map(|_| Response::Done)
+        let rights = changed_rights(Vec::new(), rights, &[])?;
+        self.declare_new(Declared::Role(Role { name, rights }))
+            .map(|_| Response::Done)
+    }
+
+    pub(super) fn set_role(&self, name: RoleName, changes: &RightChanges) -> Result<Response, Refused> {
+        if self.is_in_file(&name) {
+            return Err(file_only(&AccessKey::Role(name.clone()), &format!("[roles.{name}]")));
+        }
+        if changes.is_empty() {
+            return Err(Refused::invalid("nothing to set"));
+        }
+        if let Some(both) = changes.add.iter().find(|right| changes.remove.contains(right)) {
+            return Err(Refused::invalid(format!(
+                "the right {both:?} cannot be both added and removed"
+            )));
+        }
+        let key = AccessKey::Role(name);
+        for _ in 0..TRIES {
+            let found = Self::kept(&self.store.view(), &key)?;
+            let Declared::Role(role) = &found.declared else {
+                return Err(absent(&key));
+            };
+            let rights = changed_rights(role.rights.clone(), &changes.add, &changes.remove)?;
+            let name = role.name.clone();
+            match self.replace(&found, Declared::Role(Role { name, rights })) {
+                Ok(_) => return Ok(Response::Done),
+                Err(StoreError::AccessConflict { .. }) => {}
+                Err(error) => return Err(self.refusal(&error)),
+            }
+        }
+        Err(overtaken(&key.to_string()))
     }
 
     pub(super) fn remove_role(&self, name: RoleName) -> Result<Response, Refused> {
@@ -92,22 +126,8 @@ impl Executor<'_> {
     }
 
     pub(super) fn add_rule(&self, name: &str, parts: &RuleChanges) -> Result<Response, Refused> {
-        let name = rule_name(name)?;
-        self.is_not_in_file(&name, Reason::Taken)?;
-        let effect = parts
-            .effect
-            .as_deref()
-            .ok_or_else(|| Refused::invalid("a new rule needs an effect: allow or deny"))?;
-        let rule = RuleParts {
-            name,
-            effect: read("effect", effect)?,
-            roles: Vec::new(),
-            services: Vec::new(),
-            from: Vec::new(),
-            hours: None,
-            max_life: None,
-        };
-        let rule = changed(rule, parts)?;
+        let rule = rule_of(name, parts)?;
+        self.is_not_in_file(rule.name(), Reason::Taken)?;
         self.declared_roles(&self.store.view(), rule.roles())?;
         let record = self.declare_new(Declared::Rule(rule))?;
         Ok(rule_response(&record))
@@ -123,19 +143,18 @@ impl Executor<'_> {
         for _ in 0..TRIES {
             let view = self.store.view();
             let found = Self::kept(&view, &key)?;
+            let old = found.rule().ok_or_else(|| absent(&key))?;
             if revision.is_some_and(|revision| revision != found.revision) {
-                return Err(outdated(&found, revision));
+                return Err(outdated(
+                    &found,
+                    revision,
+                    &of_rule(&rule_info(old, Some(&found)), parts),
+                ));
             }
-            let old = found.rule().map(|rule| rule.parts().clone());
-            let rule = changed(old.ok_or_else(|| absent(&key))?, parts)?;
+            let rule = changed(old.parts().clone(), parts)?;
             self.declared_roles(&view, rule.roles())?;
-            let record = self.record(Declared::Rule(rule), Some(&found));
-            let change = Change::Declare {
-                expected: Some(found.revision),
-                record: Box::new(record.clone()),
-            };
-            match self.store.commit(&self.author, vec![change]) {
-                Ok(revision) => return Ok(rule_response(&AccessRecord { revision, ..record })),
+            match self.replace(&found, Declared::Rule(rule)) {
+                Ok(record) => return Ok(rule_response(&record)),
                 Err(StoreError::AccessConflict { .. }) => {}
                 Err(error) => return Err(self.refusal(&error)),
             }
@@ -165,6 +184,7 @@ impl Executor<'_> {
             name: name.clone(),
             source,
             principals: 0,
+            rights: Vec::new(),
             rules: Vec::new(),
             history: None,
         };
@@ -173,8 +193,9 @@ impl Executor<'_> {
             .map(|(name, _)| (name.clone(), info(name, Source::Nowhere)))
             .collect();
         for record in view.access().iter() {
-            if let Declared::Role(name) = &record.declared {
+            if let Declared::Role(Role { name, rights }) = &record.declared {
                 let info = RoleInfo {
+                    rights: rights.iter().map(ToString::to_string).collect(),
                     history: Some(history(record)),
                     ..info(name, Source::Database)
                 };
@@ -182,7 +203,12 @@ impl Executor<'_> {
             }
         }
         for name in self.settings.access.roles() {
-            roles.insert(name.clone(), info(name, Source::RealmToml));
+            let rights = self.settings.access.rights(name);
+            let info = RoleInfo {
+                rights: rights.iter().map(ToString::to_string).collect(),
+                ..info(name, Source::RealmToml)
+            };
+            roles.insert(name.clone(), info);
         }
         for (name, holders) in view.holders() {
             if let Some(role) = roles.get_mut(name) {
@@ -236,11 +262,11 @@ impl Executor<'_> {
         }
     }
 
-    fn kept(view: &View, key: &AccessKey) -> Result<Arc<AccessRecord>, Refused> {
+    pub(super) fn kept(view: &View, key: &AccessKey) -> Result<Arc<AccessRecord>, Refused> {
         view.access().get(key).map(Arc::clone).ok_or_else(|| absent(key))
     }
 
-    fn declare_new(&self, declared: Declared) -> Result<AccessRecord, Refused> {
+    pub(super) fn declare_new(&self, declared: Declared) -> Result<AccessRecord, Refused> {
         let record = self.record(declared, None);
         let change = Change::Declare {
             expected: None,
@@ -255,7 +281,18 @@ impl Executor<'_> {
         }
     }
 
-    fn withdraw(&self, key: &AccessKey) -> Result<Response, Refused> {
+    // What is declared in place of what was found, if that is still there.
+    fn replace(&self, found: &AccessRecord, declared: Declared) -> Result<AccessRecord, StoreError> {
+        let record = self.record(declared, Some(found));
+        let change = Change::Declare {
+            expected: Some(found.revision),
+            record: Box::new(record.clone()),
+        };
+        let revision = self.store.commit(&self.author, vec![change])?;
+        Ok(AccessRecord { revision, ..record })
+    }
+
+    pub(super) fn withdraw(&self, key: &AccessKey) -> Result<Response, Refused> {
         for _ in 0..TRIES {
             let change = Change::Withdraw {
                 key: key.clone(),
@@ -270,7 +307,7 @@ impl Executor<'_> {
         Err(overtaken(&key.to_string()))
     }
 
-    fn record(&self, declared: Declared, before: Option<&AccessRecord>) -> AccessRecord {
+    pub(super) fn record(&self, declared: Declared, before: Option<&AccessRecord>) -> AccessRecord {
         AccessRecord {
             declared,
             revision: 0,
@@ -279,6 +316,54 @@ impl Executor<'_> {
             changed_by: self.author.who.clone(),
         }
     }
+}
+
+/// A rule of these parts alone.
+pub(super) fn rule_of(name: &str, parts: &RuleChanges) -> Result<Rule, Refused> {
+    let name = rule_name(name)?;
+    let effect = parts
+        .effect
+        .as_deref()
+        .ok_or_else(|| Refused::invalid("a new rule needs an effect: allow or deny"))?;
+    let rule = RuleParts {
+        name,
+        effect: read("effect", effect)?,
+        roles: Vec::new(),
+        services: Vec::new(),
+        from: Vec::new(),
+        hours: None,
+        max_life: None,
+    };
+    changed(rule, parts)
+}
+
+/// Rights with these added and those removed: each once, in the order in which they came.
+fn changed_rights(mut rights: Vec<Granted>, add: &[String], remove: &[String]) -> Result<Vec<Granted>, Refused> {
+    let read = |text: &String| -> Result<Granted, Refused> {
+        text.parse()
+            .map_err(|why: GrantedError| Refused::invalid(why.to_string()))
+    };
+    for text in remove {
+        let right = read(text)?;
+        let before = rights.len();
+        rights.retain(|other| *other != right);
+        if rights.len() == before {
+            return Err(Refused::new(
+                Reason::NotFound,
+                format!("the role does not give the right {right}; `principal role list` shows what it gives"),
+            ));
+        }
+    }
+    for text in add {
+        let right = read(text)?;
+        if !rights.contains(&right) {
+            rights.push(right);
+        }
+    }
+    if rights.len() > MOST_RIGHTS {
+        return Err(Refused::invalid(format!("a role gives at most {MOST_RIGHTS} rights")));
+    }
+    Ok(rights)
 }
 
 /// A rule with these parts set.
@@ -329,10 +414,11 @@ fn rule_name(text: &str) -> Result<RuleName, Refused> {
         .map_err(|why| Refused::invalid(format!("{text:?} cannot be a rule's name: {why}")))
 }
 
-fn absent(key: &AccessKey) -> Refused {
+pub(super) fn absent(key: &AccessKey) -> Refused {
     let list = match key {
         AccessKey::Role(_) => "principal role list",
         AccessKey::Rule(_) => "principal rule list",
+        AccessKey::Policy(_) => "principal policy list",
     };
     let what = key.to_string();
     let what = what.trim_start_matches("the ");
@@ -342,26 +428,28 @@ fn absent(key: &AccessKey) -> Refused {
     )
 }
 
-fn file_only(key: &AccessKey, place: &str) -> Refused {
+pub(super) fn file_only(key: &AccessKey, place: &str) -> Refused {
     Refused::new(
         Reason::Protected,
         format!("{key} is realm.toml's; change {place} there, then `principal reload`"),
     )
 }
 
-fn outdated(found: &AccessRecord, expected: Option<u64>) -> Refused {
-    Refused::new(
-        Reason::Conflict,
-        format!(
-            "{} was changed by {} at {} and is at revision {}, not {}; `principal rule show {}` tells what it is now",
-            found.key(),
-            found.changed_by,
-            found.changed,
-            found.revision,
-            expected.unwrap_or(0),
-            found.key().name()
-        ),
-    )
+pub(super) fn outdated(found: &AccessRecord, expected: Option<u64>, differences: &[Difference]) -> Refused {
+    let key = found.key();
+    let outdated = Outdated {
+        what: &key.to_string(),
+        by: &found.changed_by,
+        at: Time(found.changed),
+        revision: found.revision,
+        expected,
+        show: &match &key {
+            AccessKey::Role(_) => "principal role list".to_owned(),
+            AccessKey::Rule(name) => format!("principal rule show {name}"),
+            AccessKey::Policy(name) => format!("principal policy show {name}"),
+        },
+    };
+    outdated.refusal(differences)
 }
 
 fn rule_response(record: &AccessRecord) -> Response {
@@ -398,7 +486,7 @@ fn rule_info(rule: &Rule, record: Option<&AccessRecord>) -> RuleInfo {
     }
 }
 
-fn history(record: &AccessRecord) -> AccessHistory {
+pub(super) fn history(record: &AccessRecord) -> AccessHistory {
     AccessHistory {
         revision: record.revision,
         created: Time(record.created),

@@ -8,6 +8,7 @@ use tessera_common::role::RoleName;
 
 use super::tests::{Desk, add, new};
 use crate::realm::access::Access;
+use crate::realm::rights::Role;
 use crate::realm::rules::Rule;
 use crate::store::{Memory, Store as _};
 
@@ -20,7 +21,14 @@ fn role(text: &str) -> RoleName {
 }
 
 fn add_role(desk: &mut Desk<Memory>, text: &str) {
-    assert_eq!(desk.ask(Request::AddRole { name: role(text) }), Response::Done);
+    assert_eq!(desk.ask(added_role(text, &[])), Response::Done);
+}
+
+pub(super) fn added_role(text: &str, rights: &[&str]) -> Request {
+    Request::AddRole {
+        name: role(text),
+        rights: rights.iter().map(|right| (*right).to_owned()).collect(),
+    }
 }
 
 fn with_roles(name: &str, texts: &[&str]) -> NewPrincipal {
@@ -38,6 +46,7 @@ fn set_roles(name: &str, add: &[&str], remove: &[&str]) -> Request {
             add: roles(add),
             remove: roles(remove),
         },
+        revision: None,
     }
 }
 
@@ -96,7 +105,7 @@ fn with_file() -> Desk<Memory> {
     let mut desk = Desk::new();
     let shipped: Rule =
         serde_json::from_str(r#"{"name":"shipped","effect":"allow","roles":["filed"],"services":["ftp/*"]}"#).unwrap();
-    desk.settings.access = Access::new(roles(&["filed"]), [shipped]);
+    desk.settings.access = Access::new(roles(&["filed"]).into_iter().map(Role::plain), [shipped]);
     desk
 }
 
@@ -168,7 +177,7 @@ fn roles_that_there_are_not_are_neither_given_nor_taken() {
 fn a_role_is_added_once_and_removed_when_nothing_has_it() {
     let mut desk = with_file();
     add_role(&mut desk, "staff");
-    let added = |name: &str| Request::AddRole { name: role(name) };
+    let added = |name: &str| added_role(name, &[]);
     let removed = |name: &str| Request::RemoveRole { name: role(name) };
     assert_eq!(
         desk.refused(added("staff")),
@@ -316,8 +325,9 @@ fn the_second_of_two_who_saw_the_same_rule_gets_a_conflict() {
     assert_eq!(
         message,
         format!(
-            "the rule office was changed by uid 1000 at 2027-01-15T08:00:00Z and is at revision {now}, not {}; `principal \
-             rule show office` tells what it is now",
+            "the rule office was changed by uid 1000 at 2027-01-15T08:00:00Z and is at revision {now}, not {}; effect: \
+             allow now, allow asked; services: http/* now, ftp/* asked; roles: everybody now, everybody asked; nothing was \
+             changed, `principal rule show office` tells what it is now",
             revision.unwrap()
         )
     );

@@ -1,12 +1,14 @@
 //! A principal's record, as administrators write and read it.
 
-use tessera_common::admin::{KeyInfo, PrincipalInfo, Settings, Span, Switch, Time};
-use tessera_common::name::{Name, Principal, Realm};
+use tessera_common::admin::{KeyInfo, KeyUse, PrincipalInfo, Settings, ShutOutInfo, Span, Switch, Time};
+use tessera_common::name::{Name, Principal};
 use tessera_common::time::KerberosTime;
 
-use crate::realm::principal::{Attributes, PrincipalRecord};
+use crate::realm::access::AccessPolicy;
+use crate::realm::policy::PolicyName;
+use crate::realm::principal::{Attributes, PrincipalRecord, ShutOut, StoredKey};
 
-/// Changes what `settings` names, and nothing else.
+/// Changes what `settings` names, and nothing else; its policy apart, since it depends on what is declared.
 pub(super) fn apply(settings: &Settings, record: &mut PrincipalRecord, now: KerberosTime) {
     if let Some(deadline) = settings.expires {
         record.expires = deadline.resolve(now);
@@ -24,6 +26,12 @@ pub(super) fn apply(settings: &Settings, record: &mut PrincipalRecord, now: Kerb
         let (attribute, when) = attribute(switch);
         record.attributes = record.attributes.set(attribute, on == when);
     }
+}
+
+/// Whether a switch is at yes.
+pub(super) const fn is_on(record: &PrincipalRecord, switch: Switch) -> bool {
+    let (attribute, when) = attribute(switch);
+    record.attributes.contains(attribute) == when
 }
 
 // The attribute behind a switch, and whether it is set by yes or by no.
@@ -44,9 +52,25 @@ const fn attribute(switch: Switch) -> (Attributes, bool) {
     }
 }
 
-/// The record as it is shown.
-pub(super) fn info(record: &PrincipalRecord, realm: &Realm) -> PrincipalInfo {
-    let full = |name: &Name| Principal::new(name.clone(), realm.clone()).to_string();
+/// What sets a record's attributes apart from these, as an administrator would say it.
+pub(super) fn own_settings(attributes: Attributes, from: Attributes) -> Settings {
+    Switch::ALL.iter().fold(Settings::default(), |settings, switch| {
+        let (attribute, when) = attribute(*switch);
+        let has = attributes.contains(attribute);
+        if has == from.contains(attribute) {
+            settings
+        } else {
+            settings.with(*switch, (has == when).into())
+        }
+    })
+}
+
+/// The record as it is shown, and whether too many wrong passwords have shut it out.
+pub(super) fn info(record: &PrincipalRecord, going_by: AccessPolicy<'_>, shut_out: Option<ShutOut>) -> PrincipalInfo {
+    let full = |name: &Name| Principal::new(name.clone(), going_by.settings.name.clone()).to_string();
+    // One of its own is told even if it is not declared any more.
+    let policy = record.policy.as_ref().map(PolicyName::as_str);
+    let policy = policy.or_else(|| Some(going_by.policy_of(record)?.name().as_str()));
     let named = Attributes::NAMED
         .iter()
         .filter(|(attribute, _)| record.attributes.contains(*attribute));
@@ -55,27 +79,49 @@ pub(super) fn info(record: &PrincipalRecord, realm: &Realm) -> PrincipalInfo {
         aliases: record.aliases.iter().map(full).collect(),
         id: record.id.to_string(),
         revision: record.revision,
-        attributes: named.map(|(_, name)| (*name).to_owned()).collect(),
+        attributes: named
+            .map(|(_, name)| *name)
+            .chain(shut_out.map(|_| "shut-out"))
+            .map(str::to_owned)
+            .collect(),
         roles: record.roles.clone(),
+        policy: policy.map(str::to_owned),
+        shut_out: shut_out.map(|shut_out| ShutOutInfo {
+            since: Time(shut_out.since),
+            until: shut_out.until.map(Time),
+        }),
         expires: record.expires.map(Time),
-        password_expires: record.password_expires.map(Time),
+        password_expires: going_by.password_expires(record).map(Time),
         max_life: record.max_life.map(Span),
         max_renew: record.max_renew.map(Span),
         kvno: record.kvno(),
-        keys: record
-            .keys
-            .iter()
-            .map(|key| KeyInfo {
-                kvno: key.kvno,
-                enctype: key.etype.name().to_owned(),
-                salt: key.salt.as_ref().map(|salt| String::from_utf8_lossy(salt).into_owned()),
-                retired: key.retired.map(Time),
-            })
-            .collect(),
+        keys: keys(record),
         keys_changed: record.keys_changed.map(Time),
         created: Time(record.created),
         changed: Time(record.changed),
         changed_by: record.changed_by.clone(),
+    }
+}
+
+fn keys(record: &PrincipalRecord) -> Vec<KeyInfo> {
+    let current = record.kvno();
+    let staged = record.staged.iter().map(|key| key_info(key, KeyUse::Staged));
+    let others = record.keys.iter().map(|key| match Some(key.kvno) == current {
+        true => key_info(key, KeyUse::Current),
+        false => key_info(key, KeyUse::Former),
+    });
+    staged.chain(others).collect()
+}
+
+/// A key as it is shown.
+pub(super) fn key_info(key: &StoredKey, used: KeyUse) -> KeyInfo {
+    KeyInfo {
+        kvno: key.kvno,
+        enctype: key.etype.name().to_owned(),
+        salt: key.salt.as_ref().map(|salt| String::from_utf8_lossy(salt).into_owned()),
+        retired: key.retired.map(Time),
+        made: key.made.map(Time),
+        used,
     }
 }
 

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use nix::unistd::Uid;
-use tessera_common::admin::{Reason, Request, SOCKET};
+use tessera_common::admin::SOCKET;
 use tessera_common::name::Principal;
 use tessera_common::time::KerberosTime;
 
-use super::execute::Refused;
+use super::rights::Rights;
 use crate::realm::authentication::Factors;
 use crate::realm::principal::PrincipalId;
 use crate::store::Author;
@@ -50,17 +50,11 @@ impl Caller {
         }
     }
 
-    /// Whether this may be asked for.
-    ///
-    /// # Errors
-    /// [`Reason::NotPermitted`].
-    pub(super) fn may(&self, _: &Request) -> Result<(), Refused> {
+    /// Whose rights count.
+    pub(super) const fn rights(&self) -> Rights {
         match self {
-            Self::Local { .. } => Ok(()),
-            Self::Remote { name, .. } => Err(Refused::new(
-                Reason::NotPermitted,
-                format!("{name} has no right to administer this realm"),
-            )),
+            Self::Local { .. } => Rights::Everything,
+            Self::Remote { id, .. } => Rights::Of(*id),
         }
     }
 }

@@ -7,22 +7,26 @@ use std::sync::Arc;
 
 use tessera_common::Random;
 use tessera_common::admin::{
-    Deadline, GivenKey, HexOctets, KeytabKey, MAX_BATCH, NewKeys, NewPrincipal, Password, Reason, Request, Response,
-    RoleChanges, Settings,
+    Deadline, GivenKey, HexOctets, KeytabKey, MAX_BATCH, NewKeys, NewPrincipal, Password, PrincipalInfo, Reason,
+    Request, Response, RoleChanges, Rotation, Settings,
 };
 use tessera_common::crypto::{EncType, Key};
 use tessera_common::name::{Name, Principal};
 use tessera_common::role::RoleName;
 
 use super::attributes::{apply, info};
-use super::caller::Caller;
 use super::explain::{About, explanation};
+use super::rights::Permits;
 use crate::front::workers::Workers;
 use crate::kerberos;
 use crate::realm::access::AccessPolicy;
+use crate::realm::administration::Target;
 use crate::realm::founding;
 use crate::realm::glob::Glob;
 use crate::realm::keys::{self, Former, FreshKeys};
+use crate::realm::lockout::Lockout;
+use crate::realm::passwords::{self, PasswordRefused};
+use crate::realm::policy::{Policy, PolicyName};
 use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, StoredKey};
 use crate::realm::settings::RealmSettings;
 use crate::store::{Author, Change, Store, StoreError, View};
@@ -40,15 +44,31 @@ pub(super) struct Executor<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) settings: Arc<RealmSettings>,
     pub(super) workers: &'a Workers,
-    pub(super) caller: Caller,
+    pub(super) lockout: &'a Lockout,
     pub(super) author: Author,
+    pub(super) permits: Permits,
     pub(super) random: &'a mut dyn Random,
+}
+
+/// A password that an administrator wants a principal to have.
+pub(super) struct Wanted<'w> {
+    pub(super) view: &'w View,
+    pub(super) name: &'w Name,
+    /// Its record; `None`, it is to be made.
+    pub(super) held: Option<&'w Arc<PrincipalRecord>>,
+    /// Its own policy.
+    pub(super) policy: Option<PolicyName>,
+    pub(super) password: &'w Password,
+    /// What to make keys for; `None`, what its policy or the realm says.
+    pub(super) enctypes: Option<&'w [String]>,
 }
 
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refused {
     pub(super) reason: Reason,
+    /// A name for the log that says more than the reason does, where there is one.
+    pub(super) detail: Option<&'static str>,
     pub(super) message: String,
 }
 
@@ -56,12 +76,22 @@ impl Refused {
     pub(super) fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self {
             reason,
+            detail: None,
             message: message.into(),
         }
     }
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(Reason::Invalid, message)
+    }
+}
+
+impl From<PasswordRefused> for Refused {
+    fn from(why: PasswordRefused) -> Self {
+        Self {
+            detail: Some(why.name()),
+            ..Self::invalid(why.to_string())
+        }
     }
 }
 
@@ -81,7 +111,7 @@ impl Executor<'_> {
         request: Request,
         send: &mut dyn FnMut(&Response) -> io::Result<()>,
     ) -> io::Result<Result<(), Refused>> {
-        if let Err(refused) = self.caller.may(&request) {
+        if let Err(refused) = self.admit() {
             return send(&refused.clone().into()).map(|()| Err(refused));
         }
         let done = match request {
@@ -97,6 +127,15 @@ impl Executor<'_> {
                 self.list_rules(send)?;
                 Ok(Response::Done)
             }
+            Request::Apply {
+                declaration,
+                rest,
+                mode,
+            } => self.apply(&declaration, rest, mode, send)?,
+            Request::Export => {
+                self.export(send)?;
+                Ok(Response::Done)
+            }
             Request::Add(new) => self.add(&new),
             Request::Show { name } => self.show(&name),
             Request::Explain {
@@ -105,27 +144,42 @@ impl Executor<'_> {
                 from,
                 at,
             } => self.explain(&name, service.as_deref(), from, at),
-            Request::Set { name, settings, roles } => self.set(&name, &settings, &roles),
+            Request::ExplainAct { name, act, on } => self.explain_act(&name, act, on.as_deref()),
+            Request::Set {
+                name,
+                settings,
+                roles,
+                revision,
+            } => self.set(&name, &settings, &roles, revision),
             Request::Password {
                 name,
                 password,
                 enctypes,
             } => self.password(&name, &password, enctypes.as_deref()),
-            Request::Rotate { name, keep, enctypes } => self.rotate(&name, keep, enctypes.as_deref()),
-            Request::Lock { name } => self.lock(&name, true),
-            Request::Unlock { name } => self.lock(&name, false),
+            Request::Rotate { name, how, enctypes } => self.rotate(&name, how, enctypes.as_deref()),
+            Request::Lock { name } => self.lock(&name),
+            Request::Unlock { name } => self.unlock(&name),
             Request::Rename { name, to } => self.rename(&name, &to),
             Request::Alias { name, alias } => self.alias(&name, &alias),
             Request::Unalias { name, alias } => self.unalias(&name, &alias),
             Request::Remove { name } => self.remove(&name),
             Request::Keytab { names, rotate } => self.keytab(&names, rotate),
             Request::Import { principals } => self.import(&principals),
-            Request::AddRole { name } => self.add_role(name),
+            Request::AddRole { name, rights } => self.add_role(name, &rights),
+            Request::SetRole { name, rights } => self.set_role(name, &rights),
             Request::RemoveRole { name } => self.remove_role(name),
             Request::AddRule { name, parts } => self.add_rule(&name, &parts),
             Request::SetRule { name, parts, revision } => self.set_rule(&name, &parts, revision),
             Request::RemoveRule { name } => self.remove_rule(&name),
             Request::ShowRule { name } => self.show_rule(&name),
+            Request::ListPolicies => {
+                self.list_policies(send)?;
+                Ok(Response::Done)
+            }
+            Request::AddPolicy { name, parts } => self.add_policy(&name, &parts),
+            Request::SetPolicy { name, parts, revision } => self.set_policy(&name, &parts, revision),
+            Request::RemovePolicy { name } => self.remove_policy(&name),
+            Request::ShowPolicy { name } => self.show_policy(&name),
             _ => Err(Refused::invalid("this daemon does not know that request")),
         };
         match done {
@@ -139,9 +193,14 @@ impl Executor<'_> {
         let view = self.store.view();
         self.is_free(&view, &name)?;
         let fresh = match &new.keys {
-            NewKeys::Password(password) => {
-                Some(self.keys_from(&name, password, &self.enctypes(new.enctypes.as_deref())?)?)
-            }
+            NewKeys::Password(password) => Some(self.keys_from(&Wanted {
+                view: &view,
+                name: &name,
+                held: None,
+                policy: self.named_policy(&view, new.settings.policy.as_ref())?,
+                password,
+                enctypes: new.enctypes.as_deref(),
+            })?),
             _ => None,
         };
         let record = self.make(&view, name, new, fresh)?;
@@ -174,12 +233,13 @@ impl Executor<'_> {
                     })
                 })
         };
-        let sorted = self.store.view().sorted();
+        let view = self.store.view();
+        let sorted = view.sorted();
         let mut batch = Vec::new();
         let mut weight = 0;
-        for record in sorted.filter(wanted) {
-            batch.push(info(&record, realm));
-            weight += OWN_WEIGHT + record.keys.len() + record.aliases.len() + record.roles.len();
+        for record in sorted.filter(wanted).filter(|record| self.sees(&view, record)) {
+            batch.push(self.info(&view, &record));
+            weight += OWN_WEIGHT + record.keys.len() + record.staged.len() + record.aliases.len() + record.roles.len();
             if batch.len() == MAX_BATCH || weight >= BATCH_WEIGHT {
                 send(&Response::Listed(core::mem::take(&mut batch)))?;
                 weight = 0;
@@ -192,8 +252,9 @@ impl Executor<'_> {
     }
 
     fn show(&self, name: &str) -> Result<Response, Refused> {
-        let record = self.find(&self.store.view(), name)?;
-        Ok(Response::Principal(Box::new(info(&record, &self.settings.name))))
+        let view = self.store.view();
+        let record = self.find(&view, name)?;
+        Ok(Response::Principal(Box::new(self.info(&view, &record))))
     }
 
     fn explain(
@@ -212,13 +273,11 @@ impl Executor<'_> {
         let client = self.find(&view, name)?;
         let service = match service {
             Some(service) => self.find(&view, service)?,
-            None => self.find(&view, &Name::krbtgt(&self.settings.name).to_string())?,
+            // What is asked for is what becomes of the client, whoever may look at the ticket-granting service.
+            None => self.known(&view, &Name::krbtgt(&self.settings.name))?,
         };
-        let policy = AccessPolicy {
-            settings: &self.settings,
-            database: view.access().declared(),
-        };
-        let explained = kerberos::explain(policy, &client, &service, from, at);
+        let policy = self.policy(&view);
+        let explained = kerberos::explain(policy, &client, &service, self.lockout, (from, at));
         let about = About {
             client: self.full(&client.name),
             service: self.full(&service.name),
@@ -230,20 +289,30 @@ impl Executor<'_> {
         Ok(Response::Explained(Box::new(explanation(about, explained))))
     }
 
-    fn set(&mut self, name: &str, settings: &Settings, roles: &RoleChanges) -> Result<Response, Refused> {
+    fn set(
+        &mut self,
+        name: &str,
+        settings: &Settings,
+        roles: &RoleChanges,
+        revision: Option<u64>,
+    ) -> Result<Response, Refused> {
         if *settings == Settings::default() && roles.is_empty() {
             return Err(Refused::invalid("nothing to set"));
         }
         self.change(name, |this, view, record| {
+            if revision.is_some_and(|revision| revision != record.revision) {
+                return Err(this.outdated(record, revision, settings, roles));
+            }
             this.change_roles(view, record, roles)?;
+            this.change_policy(view, record, settings.policy.as_ref())?;
             apply(settings, record, this.author.when);
             Ok(())
         })
     }
 
     fn password(&mut self, name: &str, password: &Password, enctypes: Option<&[String]>) -> Result<Response, Refused> {
-        let enctypes = self.enctypes(enctypes)?;
-        let record = self.find(&self.store.view(), name)?;
+        let view = self.store.view();
+        let record = self.find(&view, name)?;
         if founding::is_built_in(&record.name, &self.settings) {
             return Err(Refused::new(
                 Reason::Protected,
@@ -254,31 +323,81 @@ impl Executor<'_> {
                 ),
             ));
         }
-        let fresh = self.keys_from(&record.name, password, &enctypes)?;
+        let fresh = self.keys_from(&Wanted {
+            view: &view,
+            name: &record.name,
+            held: Some(&record),
+            policy: record.policy.clone(),
+            password,
+            enctypes,
+        })?;
+        let checked = (record.kvno(), record.policy.clone());
         self.change(name, |this, view, record| {
+            // The password was measured beside those that the principal had.
+            if checked != (record.kvno(), record.policy.clone()) {
+                return Err(overtaken(name));
+            }
+            this.remember_password(view, record)?;
             let former = Former::due(record, false, &this.settings, this.author.when);
             keys::replace(view, record, &fresh, former, this.author.when, this.random);
             Ok(())
         })
     }
 
-    fn rotate(&mut self, name: &str, keep: bool, enctypes: Option<&[String]>) -> Result<Response, Refused> {
-        let enctypes = self.enctypes(enctypes)?;
+    fn rotate(&mut self, name: &str, how: Rotation, enctypes: Option<&[String]>) -> Result<Response, Refused> {
+        let keep = match how {
+            Rotation::Replace => false,
+            Rotation::Keep => true,
+            Rotation::Stage => return self.stage(name, enctypes),
+            Rotation::Activate if enctypes.is_none() => return self.activate(name),
+            Rotation::Purge if enctypes.is_none() => return self.purge(name),
+            _ => return Err(Refused::invalid("enctypes are chosen for keys that are made")),
+        };
         self.change(name, |this, view, record| {
-            this.rotate_record(view, record, keep, &enctypes);
+            this.nothing_staged(record)?;
+            this.rotate_record(view, record, keep, enctypes)
+        })
+    }
+
+    fn rotate_record(
+        &mut self,
+        view: &View,
+        record: &mut PrincipalRecord,
+        keep: bool,
+        enctypes: Option<&[String]>,
+    ) -> Result<(), Refused> {
+        let enctypes = self.enctypes(view, enctypes, record.policy.as_ref())?;
+        self.remember_password(view, record)?;
+        let fresh = FreshKeys::at_random(&enctypes, self.random);
+        let former = Former::due(record, keep, &self.settings, self.author.when);
+        keys::replace(view, record, &fresh, former, self.author.when, self.random);
+        Ok(())
+    }
+
+    fn remember_password(&mut self, view: &View, record: &mut PrincipalRecord) -> Result<(), Refused> {
+        let settings = Arc::clone(&self.settings);
+        let database = view.access().declared();
+        let going_by = AccessPolicy {
+            settings: &settings,
+            database,
+        };
+        let policy = going_by.policy_for_password(record.policy.as_ref());
+        passwords::remember(view, policy, record, self.random).map_err(|error| self.refusal(&error))
+    }
+
+    fn lock(&mut self, name: &str) -> Result<Response, Refused> {
+        self.change(name, |_, _, record| {
+            record.attributes = record.attributes.set(Attributes::LOCKED, true);
             Ok(())
         })
     }
 
-    fn rotate_record(&mut self, view: &View, record: &mut PrincipalRecord, keep: bool, enctypes: &[EncType]) {
-        let fresh = FreshKeys::at_random(enctypes, self.random);
-        let former = Former::due(record, keep, &self.settings, self.author.when);
-        keys::replace(view, record, &fresh, former, self.author.when, self.random);
-    }
-
-    fn lock(&mut self, name: &str, locked: bool) -> Result<Response, Refused> {
-        self.change(name, |_, _, record| {
-            record.attributes = record.attributes.set(Attributes::LOCKED, locked);
+    fn unlock(&mut self, name: &str) -> Result<Response, Refused> {
+        self.change(name, |this, _, record| {
+            // The count first: what is about to write the record because of it looks at the count before.
+            this.lockout.forget(record.id);
+            record.attributes = record.attributes.set(Attributes::LOCKED, false);
+            record.shut_out = None;
             Ok(())
         })
     }
@@ -354,7 +473,9 @@ impl Executor<'_> {
             let principal = self.full(&self.name(asked)?);
             let record = self.find(&view, asked)?;
             let before = keys.len();
-            for stored in record.current_keys() {
+            // Of former ones a service knows what it has to: whoever has only been let in since is to open nothing older.
+            let staged = record.staged.iter().map(|stored| (stored, true));
+            for (stored, staged) in record.current_keys().map(|stored| (stored, false)).chain(staged) {
                 let key = view.key(&record, stored).map_err(|error| self.refusal(&error))?;
                 keys.push(KeytabKey {
                     principal: principal.clone(),
@@ -364,6 +485,7 @@ impl Executor<'_> {
                         key: HexOctets::new(key.octets().to_vec()),
                         salt: None,
                     },
+                    staged,
                 });
             }
             if keys.len() == before {
@@ -383,7 +505,8 @@ impl Executor<'_> {
             for name in names {
                 let found = self.find(&view, name)?;
                 let mut record = PrincipalRecord::clone(&found);
-                self.rotate_record(&view, &mut record, false, &self.settings.enctypes.clone());
+                self.nothing_staged(&record)?;
+                self.rotate_record(&view, &mut record, false, None)?;
                 changes.entry(record.id).or_insert_with(|| self.put(&found, record));
             }
             match self.store.commit(&self.author, changes.into_values().collect()) {
@@ -412,6 +535,7 @@ impl Executor<'_> {
     ) -> Result<PrincipalRecord, Refused> {
         let now = self.author.when;
         let mut record = founding::blank(name, &self.author, self.random);
+        self.change_policy(view, &mut record, new.settings.policy.as_ref())?;
         match (&new.keys, fresh) {
             (NewKeys::Password(_), Some(fresh)) => {
                 keys::replace(view, &mut record, &fresh, Former::Dropped, now, self.random);
@@ -428,12 +552,18 @@ impl Executor<'_> {
                 record.keys_changed = Some(now);
             }
             _ => {
-                let fresh = FreshKeys::at_random(&self.enctypes(new.enctypes.as_deref())?, self.random);
+                let enctypes = self.enctypes(view, new.enctypes.as_deref(), record.policy.as_ref())?;
+                let fresh = FreshKeys::at_random(&enctypes, self.random);
                 keys::replace(view, &mut record, &fresh, Former::Dropped, now, self.random);
             }
         }
         apply(&new.settings, &mut record, now);
         record.roles = self.declared_roles(view, &new.roles)?;
+        let added = Target::Edit {
+            before: None,
+            after: &record,
+        };
+        self.may(view, added)?;
         Ok(record)
     }
 
@@ -470,6 +600,7 @@ impl Executor<'_> {
                         .as_ref()
                         .map_or_else(|| own_salt.clone(), |salt| salt.clone().into_bytes()),
                 ),
+                made: Some(self.author.when),
                 retired: None,
                 sealed: view.seal(id, key.kvno, &opened, self.random),
             });
@@ -483,47 +614,61 @@ impl Executor<'_> {
     }
 
     // Made on the pool: a connection's own thread would be one more than the machine has cores for.
-    fn keys_from(&self, name: &Name, password: &Password, enctypes: &[EncType]) -> Result<FreshKeys, Refused> {
-        let made = self.workers.run_all([self.making_keys(name, password, enctypes)?]);
-        made.into_iter().flatten().next().flatten().ok_or_else(unmade)
+    fn keys_from(&self, wanted: &Wanted<'_>) -> Result<FreshKeys, Refused> {
+        let made = self.workers.run_all([self.making_keys(wanted)?]);
+        made.into_iter().flatten().next().unwrap_or_else(|| Err(unmade()))
     }
 
-    /// The work of making keys from a password, for the pool.
+    /// The work of measuring a password and making keys from it, for the pool.
     pub(super) fn making_keys(
         &self,
-        name: &Name,
-        password: &Password,
-        enctypes: &[EncType],
-    ) -> Result<impl FnOnce() -> Option<FreshKeys> + Send + use<>, Refused> {
-        if password.as_str().is_empty() {
+        wanted: &Wanted<'_>,
+    ) -> Result<impl FnOnce() -> Result<FreshKeys, Refused> + Send + use<>, Refused> {
+        if wanted.password.as_str().is_empty() {
             return Err(Refused::invalid("the password is empty"));
         }
-        let salt = name.default_salt(&self.settings.name);
-        let (password, enctypes) = (password.clone(), enctypes.to_vec());
-        Ok(move || FreshKeys::from_password(&enctypes, password.as_str().as_bytes(), &salt).ok())
-    }
-
-    /// The enctypes that are asked for, or the realm's.
-    pub(super) fn enctypes(&self, asked: Option<&[String]>) -> Result<Vec<EncType>, Refused> {
-        let Some(asked) = asked else {
-            return Ok(self.settings.enctypes.clone());
+        let going_by = self.policy(wanted.view);
+        let policy = going_by.policy_for_password(wanted.policy.as_ref()).cloned();
+        let enctypes = match wanted.enctypes {
+            Some(asked) => named_enctypes(asked)?,
+            None => Policy::enctypes(policy.as_ref(), &self.settings.enctypes).to_vec(),
         };
-        let mut enctypes = Vec::with_capacity(asked.len());
-        for name in asked {
-            let etype = enctype(name)?;
-            if enctypes.contains(&etype) {
-                return Err(Refused::invalid(format!("enctype {etype} is named twice")));
-            }
-            enctypes.push(etype);
-        }
-        if enctypes.is_empty() {
-            return Err(Refused::invalid("the list of enctypes is empty"));
-        }
-        Ok(enctypes)
+        let settings = Arc::clone(&self.settings);
+        // The view that the record's keys open in.
+        let view = self.store.view();
+        let (name, held) = (wanted.name.clone(), wanted.held.cloned());
+        let password = wanted.password.clone();
+        Ok(move || {
+            let octets = password.as_str().as_bytes();
+            passwords::check(&view, &settings, policy.as_ref(), (&name, held.as_deref()), octets)?;
+            let salt = name.default_salt(&settings.name);
+            FreshKeys::from_password(&enctypes, octets, &salt).map_err(|why| Refused::invalid(why.to_string()))
+        })
     }
 
-    // Looks the principal up, changes it, and commits; from the start when somebody else was faster.
-    fn change(
+    /// The enctypes that are asked for; or else those of the principal's own policy, or the realm's.
+    pub(super) fn enctypes(
+        &self,
+        view: &View,
+        asked: Option<&[String]>,
+        own: Option<&PolicyName>,
+    ) -> Result<Vec<EncType>, Refused> {
+        let policy = own.and_then(|name| self.policy(view).policy(name.as_str()));
+        match asked {
+            Some(asked) => named_enctypes(asked),
+            None => Ok(Policy::enctypes(policy, &self.settings.enctypes).to_vec()),
+        }
+    }
+
+    pub(super) fn info(&self, view: &View, record: &PrincipalRecord) -> PrincipalInfo {
+        let now = self.author.when;
+        let shut_out = record.shut_out.filter(|shut_out| shut_out.is_in_force(now));
+        let shut_out = shut_out.or_else(|| self.lockout.shut_out(record.id, now));
+        info(record, self.policy(view), shut_out)
+    }
+
+    /// Looks the principal up, changes it, and commits; from the start when somebody else was faster.
+    pub(super) fn change(
         &mut self,
         name: &str,
         mut edit: impl FnMut(&mut Self, &View, &mut PrincipalRecord) -> Result<(), Refused>,
@@ -533,6 +678,11 @@ impl Executor<'_> {
             let found = self.find(&view, name)?;
             let mut record = PrincipalRecord::clone(&found);
             edit(self, &view, &mut record)?;
+            let edited = Target::Edit {
+                before: Some(&found),
+                after: &record,
+            };
+            self.may(&view, edited)?;
             let id = record.id;
             let change = self.put(&found, record);
             match self.store.commit(&self.author, vec![change]) {
@@ -560,21 +710,28 @@ impl Executor<'_> {
     }
 
     fn shown(&self, id: PrincipalId) -> Result<Response, Refused> {
-        match self.store.view().get(id) {
-            Some(record) => Ok(Response::Principal(Box::new(info(record, &self.settings.name)))),
+        let view = self.store.view();
+        match view.get(id) {
+            Some(record) => Ok(Response::Principal(Box::new(self.info(&view, record)))),
             // Done, and undone again by somebody else.
             None => Ok(Response::Done),
         }
     }
 
-    fn find(&self, view: &View, name: &str) -> Result<Arc<PrincipalRecord>, Refused> {
+    /// The principal of a name that was typed, if what is asked for may be done to it.
+    pub(super) fn find(&self, view: &View, name: &str) -> Result<Arc<PrincipalRecord>, Refused> {
         let name = self.name(name)?;
-        view.find(&name).map(Arc::clone).ok_or_else(|| {
+        self.may_by_name(view, &name, view.find(&name))?;
+        self.known(view, &name)
+    }
+
+    fn known(&self, view: &View, name: &Name) -> Result<Arc<PrincipalRecord>, Refused> {
+        view.find(name).map(Arc::clone).ok_or_else(|| {
             Refused::new(
                 Reason::NotFound,
                 format!(
                     "there is no principal {}; `principal list` shows those that there are",
-                    self.full(&name)
+                    self.full(name)
                 ),
             )
         })
@@ -593,20 +750,23 @@ impl Executor<'_> {
         Ok(principal.name)
     }
 
-    /// Refuses a name that somebody has.
+    /// Refuses a name that somebody has, and one that the administrator may give to nobody.
     pub(super) fn is_free(&self, view: &View, name: &Name) -> Result<(), Refused> {
+        self.may(view, Target::Name(name))?;
         match view.find(name) {
             None => Ok(()),
-            Some(holder) => Err(self.taken(name, &holder.name)),
+            Some(holder) => Err(self.taken(view, name, &holder.name)),
         }
     }
 
-    fn taken(&self, name: &Name, holder: &Name) -> Refused {
+    fn taken(&self, view: &View, name: &Name, holder: &Name) -> Refused {
         let full = self.full(name);
         let message = if name == holder {
             format!("{full} exists already")
-        } else {
+        } else if view.find(holder).is_some_and(|holder| self.sees(view, holder)) {
             format!("{full} is already an alias of {}", self.full(holder))
+        } else {
+            format!("{full} is an alias already")
         };
         Refused::new(Reason::Taken, message)
     }
@@ -627,14 +787,32 @@ impl Executor<'_> {
     pub(super) fn refusal(&self, error: &StoreError) -> Refused {
         match error {
             StoreError::Conflict { .. } => Refused::new(Reason::Conflict, error.to_string()),
-            StoreError::NameTaken { name, holder } => self.taken(name, holder),
+            StoreError::NameTaken { name, holder } => self.taken(&self.store.view(), name, holder),
             StoreError::NotFound => Refused::new(Reason::NotFound, error.to_string()),
             StoreError::AccessConflict { .. } => Refused::new(Reason::Conflict, error.to_string()),
-            StoreError::RoleInUse { .. } => Refused::new(Reason::Protected, error.to_string()),
+            StoreError::RoleInUse { .. } | StoreError::PolicyInUse { .. } => {
+                Refused::new(Reason::Protected, error.to_string())
+            }
             StoreError::TooLarge { .. } => Refused::invalid(error.to_string()),
             _ => Refused::new(Reason::Unavailable, error.to_string()),
         }
     }
+}
+
+/// Enctypes by their names: some, and none twice.
+pub(super) fn named_enctypes(asked: &[String]) -> Result<Vec<EncType>, Refused> {
+    let mut enctypes = Vec::with_capacity(asked.len());
+    for name in asked {
+        let etype = enctype(name)?;
+        if enctypes.contains(&etype) {
+            return Err(Refused::invalid(format!("enctype {etype} is named twice")));
+        }
+        enctypes.push(etype);
+    }
+    if enctypes.is_empty() {
+        return Err(Refused::invalid("the list of enctypes is empty"));
+    }
+    Ok(enctypes)
 }
 
 pub(super) fn overtaken(name: &str) -> Refused {

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use tessera_common::admin::{NewKeys, NewPrincipal, RefusedImport, Response};
 use tessera_common::name::Name;
 
-use super::execute::{Executor, Refused, unmade};
+use super::execute::{Executor, Refused, Wanted, unmade};
 use crate::realm::keys::FreshKeys;
 use crate::realm::principal::PrincipalRecord;
-use crate::store::{Change, StoreError};
+use crate::store::{Change, StoreError, View};
 
 pub(super) fn run(executor: &mut Executor<'_>, principals: &[NewPrincipal]) -> Result<Response, Refused> {
     let mut refused = Vec::new();
@@ -70,7 +70,7 @@ fn make(
             }),
         }
     }
-    let fresh = keys_from_passwords(executor, &named);
+    let fresh = keys_from_passwords(executor, &view, &named);
     let mut made = Vec::with_capacity(named.len());
     for ((at, new, name), fresh) in named.into_iter().zip(fresh) {
         match fresh.and_then(|fresh| executor.make(&view, name, new, fresh)) {
@@ -87,6 +87,7 @@ fn make(
 // The passwords' keys, made on all of the pool's threads.
 fn keys_from_passwords(
     executor: &Executor<'_>,
+    view: &View,
     named: &[(usize, &NewPrincipal, Name)],
 ) -> Vec<Result<Option<FreshKeys>, Refused>> {
     let mut jobs = Vec::new();
@@ -97,8 +98,17 @@ fn keys_from_passwords(
             continue;
         };
         let job = executor
-            .enctypes(new.enctypes.as_deref())
-            .and_then(|enctypes| executor.making_keys(name, password, &enctypes));
+            .named_policy(view, new.settings.policy.as_ref())
+            .and_then(|policy| {
+                executor.making_keys(&Wanted {
+                    view,
+                    name,
+                    held: None,
+                    policy,
+                    password,
+                    enctypes: new.enctypes.as_deref(),
+                })
+            });
         results.push(job.map(|job| {
             jobs.push((place, job));
             None
@@ -107,7 +117,7 @@ fn keys_from_passwords(
     let (places, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
     for (place, made) in places.into_iter().zip(executor.workers.run_all(jobs)) {
         if let Some(result) = results.get_mut(place) {
-            *result = made.flatten().map(Some).ok_or_else(unmade);
+            *result = made.unwrap_or_else(|| Err(unmade())).map(Some);
         }
     }
     results

@@ -3,12 +3,22 @@
 mod access;
 #[cfg(test)]
 mod access_tests;
+mod apply;
+#[cfg(test)]
+mod apply_tests;
 mod attributes;
 mod caller;
+mod conflict;
+mod declared;
 mod execute;
 mod explain;
 mod import;
+mod keys;
+mod policies;
 mod remote;
+mod rights;
+#[cfg(test)]
+mod rights_tests;
 mod socket;
 #[cfg(test)]
 mod tests;

@@ -11,8 +11,8 @@ use arc_swap::ArcSwap;
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::Uid;
 use tessera_common::admin::{
-    self, Dialogue, FrameError, Hello, MessageSink, PROTOCOL, Reason, Request, Response, Welcome, read_frame,
-    write_frame,
+    self, ApplyMode, Dialogue, FrameError, Hello, MessageSink, PROTOCOL, Reason, Request, Response, Rest, Welcome,
+    read_frame, write_frame,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use super::caller::Caller;
 use super::execute::{Executor, Refused};
 use super::remote::Connected;
+use super::rights::Permits;
 use crate::clock;
 use crate::front::workers::Workers;
 use crate::kerberos::Kdc;
@@ -258,7 +259,12 @@ impl AdminFront {
             Some(Ok(())) => "result=done".to_owned(),
             Some(Err(refused)) => format!(
                 "result=refused reason={} detail={:?}",
-                reason(refused.reason),
+                answered
+                    .as_ref()
+                    .ok()
+                    .copied()
+                    .flatten()
+                    .unwrap_or_else(|| reason(refused.reason)),
                 for_log(&refused.message)
             ),
             None => "result=interrupted".to_owned(),
@@ -269,32 +275,34 @@ impl AdminFront {
         self.log.info(format_args!(
             "admin by={who:?} from={from} factors={factors} {what} {outcome}{unheard}"
         ));
-        answered
+        answered.map(drop)
     }
 
+    // A name for the log that says more of a refusal than its reason does, where there is one.
     fn carry_out(
         &self,
         request: Request,
         caller: &Caller,
         author: &Author,
         send: &mut dyn FnMut(&Response) -> io::Result<()>,
-    ) -> io::Result<()> {
-        if let Request::Reload | Request::RotateMasterKey = request {
-            return match (caller.may(&request), request) {
-                (Err(refused), _) => send(&refused.into()),
-                (Ok(()), Request::Reload) => send(&self.reload()),
-                (Ok(()), _) => self.rotate_master_key(send),
-            };
-        }
+    ) -> io::Result<Option<&'static str>> {
+        let kdc = self.kdc.load_full();
         let mut executor = Executor {
             store: &*self.store,
-            settings: Arc::clone(self.kdc.load().settings()),
+            settings: Arc::clone(kdc.settings()),
             workers: &self.workers,
-            caller: caller.clone(),
+            lockout: kdc.lockout(),
             author: author.clone(),
+            permits: Permits::new(caller.rights(), &request),
             random: &mut ThreadRandom,
         };
-        executor.run(request, send).map(drop)
+        match (executor.admit(), request) {
+            (Err(refused), _) => send(&refused.into())?,
+            (Ok(()), Request::Reload) => send(&self.reload())?,
+            (Ok(()), Request::RotateMasterKey) => self.rotate_master_key(send)?,
+            (Ok(()), request) => return Ok(executor.run(request, send)?.err().and_then(|refused| refused.detail)),
+        }
+        Ok(None)
     }
 
     // Begun, it is carried to its end, whether anybody goes on listening or not.
@@ -337,7 +345,13 @@ pub(super) struct TurnedAway;
 fn outcome(response: &Response) -> Option<Result<(), Refused>> {
     match response {
         Response::Refused { reason, message } => Some(Err(Refused::new(*reason, message.clone()))),
-        Response::Listed(_) | Response::Roles(_) | Response::Rules(_) | Response::Progress { .. } => None,
+        Response::Listed(_)
+        | Response::Roles(_)
+        | Response::Rules(_)
+        | Response::Policies(_)
+        | Response::Differences(_)
+        | Response::Exported(_)
+        | Response::Progress { .. } => None,
         _ => Some(Ok(())),
     }
 }
@@ -363,9 +377,13 @@ fn describe(request: &Request) -> String {
             service: Some(service),
             ..
         } => return format!("request=explain principal={name:?} service={service:?}"),
+        Request::ExplainAct { name, act, on } => {
+            let on = on.as_ref().map(|on| format!(" on={on:?}")).unwrap_or_default();
+            return format!("request=explain principal={name:?} act={act}{on}");
+        }
         Request::Set { name, .. } => ("set", Some(name)),
         Request::Password { name, .. } => ("password", Some(name)),
-        Request::Rotate { name, .. } => ("rotate", Some(name)),
+        Request::Rotate { name, how, .. } => return format!("request=rotate principal={name:?} how={how}"),
         Request::Lock { name } => ("lock", Some(name)),
         Request::Unlock { name } => ("unlock", Some(name)),
         Request::Rename { name, to } => return format!("request=rename principal={name:?} to={to:?}"),
@@ -374,7 +392,8 @@ fn describe(request: &Request) -> String {
         Request::Remove { name } => ("remove", Some(name)),
         Request::Keytab { names, .. } => return format!("request=keytab principals={:?}", names.join(",")),
         Request::Import { principals } => return format!("request=import count={}", principals.len()),
-        Request::AddRole { name } => return format!("request=add-role role={name}"),
+        Request::AddRole { name, .. } => return format!("request=add-role role={name}"),
+        Request::SetRole { name, .. } => return format!("request=set-role role={name}"),
         Request::RemoveRole { name } => return format!("request=remove-role role={name}"),
         Request::ListRoles => ("list-roles", None),
         Request::AddRule { name, .. } => return format!("request=add-rule rule={name:?}"),
@@ -382,6 +401,27 @@ fn describe(request: &Request) -> String {
         Request::RemoveRule { name } => return format!("request=remove-rule rule={name:?}"),
         Request::ShowRule { name } => return format!("request=show-rule rule={name:?}"),
         Request::ListRules => ("list-rules", None),
+        Request::AddPolicy { name, .. } => return format!("request=add-policy policy={name:?}"),
+        Request::SetPolicy { name, .. } => return format!("request=set-policy policy={name:?}"),
+        Request::RemovePolicy { name } => return format!("request=remove-policy policy={name:?}"),
+        Request::ShowPolicy { name } => return format!("request=show-policy policy={name:?}"),
+        Request::ListPolicies => ("list-policies", None),
+        Request::Apply {
+            declaration,
+            mode,
+            rest,
+        } => {
+            let mode = match mode {
+                ApplyMode::Commit => "apply",
+                ApplyMode::DryRun => "apply-dry-run",
+            };
+            let rest = match rest {
+                Rest::Stays => "stays",
+                Rest::Goes => "goes",
+            };
+            return format!("request={mode} declared={} rest={rest}", declaration.len());
+        }
+        Request::Export => ("export", None),
         Request::Reload => ("reload", None),
         Request::RotateMasterKey => ("rotate-master-key", None),
         _ => ("unknown", None),
@@ -509,6 +549,64 @@ mod tests {
         }
     }
 
+    /// Names of every character that patterns, shells and logs trip over.
+    #[test]
+    fn whatever_a_name_has_in_it_a_line_of_the_log_is_one_line_and_says_the_name() {
+        let long = "x".repeat(255);
+        for name in [
+            "a*b",
+            "[a-z]",
+            "a\\/b",
+            "a\\@b",
+            "a b",
+            "'a'",
+            "\"a\"",
+            "a\nadmin by=\"root\"",
+            "a=b",
+            "$(a)",
+            "a\tb",
+            "a\u{7f}",
+            "a\u{1b}[2J",
+            "a\r",
+            "\u{85}\u{2028}",
+            "😀",
+            &long,
+        ] {
+            for (request, before, after) in [
+                (Request::Show { name: name.into() }, "request=show principal=", ""),
+                (
+                    Request::ExplainAct {
+                        name: "desk".into(),
+                        act: admin::Act::Show,
+                        on: Some(name.into()),
+                    },
+                    "request=explain principal=\"desk\" act=show on=",
+                    "",
+                ),
+                (
+                    Request::Rename {
+                        name: "a".into(),
+                        to: name.into(),
+                    },
+                    "request=rename principal=\"a\" to=",
+                    "",
+                ),
+            ] {
+                let line = describe(&request);
+                assert!(!line.contains(|c: char| c.is_control() || c == '\u{2028}'), "{line:?}");
+                let quoted = line
+                    .strip_prefix(before)
+                    .and_then(|rest| rest.strip_suffix(after))
+                    .unwrap();
+                let inside = quoted
+                    .strip_prefix('"')
+                    .and_then(|rest| rest.strip_suffix('"'))
+                    .unwrap();
+                assert!(!inside.replace("\\\\", "").replace("\\\"", "").contains('"'), "{line}");
+            }
+        }
+    }
+
     #[test]
     fn what_is_logged_of_a_message_has_an_end() {
         assert_eq!(for_log("short"), "short");
@@ -526,8 +624,10 @@ mod tests {
         assert_eq!(reason, Reason::Invalid);
         assert_eq!(
             message,
-            "principal 9 speaks version 1 of the administration protocol, this daemon version 2; use the principal that \
-             came with it"
+            format!(
+                "principal 9 speaks version 1 of the administration protocol, this daemon version {PROTOCOL}; use the principal \
+                 that came with it"
+            )
         );
         assert_eq!(read_frame::<Response>(&mut client).unwrap(), None);
     }

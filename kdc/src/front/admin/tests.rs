@@ -3,17 +3,18 @@
 use std::sync::Mutex;
 
 use tessera_common::admin::{
-    Deadline, GivenKey, HexOctets, NewKeys, NewPrincipal, Password, PrincipalInfo, Reason, RefusedImport, Request,
-    Response, RoleChanges, Settings, YesNo,
+    Deadline, GivenKey, HexOctets, KeyUse, NewKeys, NewPrincipal, Password, PrincipalInfo, Reason, RefusedImport,
+    Request, Response, RoleChanges, Rotation, Settings, YesNo,
 };
 use tessera_common::crypto::{EncType, string_to_key};
 use tessera_common::name::{Name, Realm};
 use tessera_common::time::KerberosTime;
 
-use super::caller::Caller;
 use super::execute::Executor;
+use super::rights::{Permits, Rights};
 use crate::front::workers::{Bounds, Workers, WorkersGuard};
 use crate::realm::founding::found;
+use crate::realm::lockout::Lockout;
 use crate::realm::settings::RealmSettings;
 use crate::store::test_realm::{Counter, keyring};
 use crate::store::{Author, Change, Memory, Store, StoreError, View};
@@ -23,6 +24,9 @@ const NOW: KerberosTime = KerberosTime(1_800_000_000);
 pub(super) struct Desk<S> {
     pub(super) store: S,
     pub(super) settings: RealmSettings,
+    /// Whose rights count.
+    pub(super) rights: Rights,
+    pub(super) lockout: Lockout,
     workers: WorkersGuard,
     random: Counter,
 }
@@ -42,6 +46,8 @@ impl<S: Store> Desk<S> {
         Self {
             store,
             settings: settings(),
+            rights: Rights::Everything,
+            lockout: Lockout::new(),
             workers,
             random,
         }
@@ -53,8 +59,9 @@ impl<S: Store> Desk<S> {
             store: &self.store,
             settings: self.settings.clone().into(),
             workers: &workers,
-            caller: Caller::Local { uid: 1000.into() },
+            lockout: &self.lockout,
             author: author("uid 1000"),
+            permits: Permits::new(self.rights, &request),
             random: &mut self.random,
         };
         let mut responses = Vec::new();
@@ -148,10 +155,10 @@ fn unalias(name: &str, alias: &str) -> Request {
     Request::Unalias { name, alias }
 }
 
-fn rotate(name: &str, keep: bool) -> Request {
+fn rotate(name: &str, how: Rotation) -> Request {
     Request::Rotate {
         name: name.into(),
-        keep,
+        how,
         enctypes: None,
     }
 }
@@ -159,7 +166,12 @@ fn rotate(name: &str, keep: bool) -> Request {
 fn set(name: &str, settings: Settings) -> Request {
     let name = name.into();
     let roles = RoleChanges::default();
-    Request::Set { name, settings, roles }
+    Request::Set {
+        name,
+        settings,
+        roles,
+        revision: None,
+    }
 }
 
 fn kvnos(info: &PrincipalInfo) -> Vec<u32> {
@@ -411,12 +423,128 @@ fn a_new_password_makes_the_next_kvno_and_ends_the_old_one() {
 fn rotation_drops_former_keys_unless_told_to_keep_them() {
     let mut desk = Desk::new();
     desk.done(add("host/a"));
-    assert_eq!(kvnos(&desk.done(rotate("host/a", true))), [2, 1]);
-    assert_eq!(kvnos(&desk.done(rotate("host/a", false))), [3]);
-    let krbtgt = desk.done(rotate("krbtgt/EXAMPLE.COM", false));
+    assert_eq!(kvnos(&desk.done(rotate("host/a", Rotation::Keep))), [2, 1]);
+    assert_eq!(kvnos(&desk.done(rotate("host/a", Rotation::Replace))), [3]);
+    let krbtgt = desk.done(rotate("krbtgt/EXAMPLE.COM", Rotation::Replace));
     assert_eq!(kvnos(&krbtgt), [2, 1]);
     let end = NOW.0 + 10 * 3600 + 300;
     assert_eq!(krbtgt.keys.last().unwrap().retired.unwrap().0, KerberosTime(end));
+}
+
+fn keytab(name: &str, rotate: bool) -> Request {
+    Request::Keytab {
+        names: vec![name.into()],
+        rotate,
+    }
+}
+
+/// Every key's version and use.
+fn uses(info: &PrincipalInfo) -> Vec<(u32, KeyUse)> {
+    info.keys.iter().map(|key| (key.kvno, key.used)).collect()
+}
+
+#[test]
+fn keys_are_staged_delivered_activated_and_purged_and_former_ones_are_never_told() {
+    use KeyUse::{Current, Former, Staged};
+    let mut desk = Desk::new();
+    let delivered = |desk: &mut Desk<Memory>| match desk.ask(keytab("host/a", false)) {
+        Response::Keys(keys) => keys
+            .into_iter()
+            .map(|key| (key.key.kvno, key.staged))
+            .collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    desk.done(add("host/a"));
+    desk.settings.enctypes = vec![EncType::Aes256CtsHmacSha1_96];
+    let staged = desk.done(rotate("host/a", Rotation::Stage));
+    assert_eq!(uses(&staged), [(2, Staged), (1, Current)]);
+    assert_eq!((staged.kvno, staged.keys[0].made.unwrap().0), (Some(1), NOW));
+    assert_eq!(delivered(&mut desk), [(1, false), (2, true)]);
+    assert_eq!(desk.show("host/a"), staged, "whoever fetches keys changes nothing");
+
+    let active = desk.done(rotate("host/a", Rotation::Activate));
+    assert_eq!((uses(&active), active.kvno), (vec![(2, Current), (1, Former)], Some(2)));
+    let end = NOW.0 + 10 * 3600 + 300;
+    assert_eq!(active.keys[1].retired.unwrap().0, KerberosTime(end));
+    assert_eq!(delivered(&mut desk), [(2, false)]);
+
+    let Response::Purged { principal, gone } = desk.ask(rotate("host/a", Rotation::Purge)) else {
+        panic!()
+    };
+    assert_eq!(uses(&principal), [(2, Current)]);
+    assert_eq!(
+        gone.iter().map(|key| (key.kvno, key.used)).collect::<Vec<_>>(),
+        [(1, Former)]
+    );
+    let Response::Purged { principal: again, gone } = desk.ask(rotate("host/a", Rotation::Purge)) else {
+        panic!()
+    };
+    assert_eq!(
+        (again.revision, gone),
+        (principal.revision, vec![]),
+        "nothing to do is no change"
+    );
+}
+
+#[test]
+fn a_step_that_makes_no_sense_says_what_does() {
+    let mut desk = Desk::new();
+    desk.done(add("host/a"));
+    desk.done(Request::Add(new("alice", password("x"))));
+    desk.done(rotate("krbtgt/EXAMPLE.COM", Rotation::Replace));
+    let before = desk.show("host/a");
+    for (request, reason, says) in [
+        (
+            rotate("host/a", Rotation::Activate),
+            Reason::Invalid,
+            "has no staged keys; `principal rotate host/a --stage` makes some",
+        ),
+        (rotate("alice", Rotation::Stage), Reason::Invalid, "has a password"),
+        (
+            rotate("krbtgt/EXAMPLE.COM", Rotation::Stage),
+            Reason::Invalid,
+            "`principal rotate krbtgt/EXAMPLE.COM` makes new ones at once",
+        ),
+        (
+            rotate("krbtgt/EXAMPLE.COM", Rotation::Purge),
+            Reason::Protected,
+            "they go by themselves then",
+        ),
+        (
+            rotate("nobody", Rotation::Purge),
+            Reason::NotFound,
+            "there is no principal",
+        ),
+        (
+            Request::Rotate {
+                name: "host/a".into(),
+                how: Rotation::Purge,
+                enctypes: Some(vec!["aes128-cts".into()]),
+            },
+            Reason::Invalid,
+            "enctypes are chosen for keys that are made",
+        ),
+    ] {
+        let refused = desk.refused(request.clone());
+        assert_eq!(refused.0, reason, "{request:?}");
+        assert!(refused.1.contains(says), "{request:?}: {refused:?}");
+    }
+    assert_eq!(desk.show("host/a"), before);
+    let staged = desk.done(rotate("host/a", Rotation::Stage));
+    for request in [
+        rotate("host/a", Rotation::Replace),
+        rotate("host/a", Rotation::Keep),
+        rotate("host/a", Rotation::Stage),
+        keytab("host/a", true),
+    ] {
+        let (reason, message) = desk.refused(request.clone());
+        assert_eq!(reason, Reason::Invalid, "{request:?}");
+        assert!(
+            message.contains("staged keys, kvno 2; `principal rotate host/a --activate`"),
+            "{request:?}: {message}"
+        );
+    }
+    assert_eq!(desk.show("host/a"), staged);
 }
 
 #[test]
@@ -484,7 +612,7 @@ fn the_realm_keeps_what_it_cannot_do_without() {
         for request in [Request::Remove { name: name.into() }, rename(name, "x"), new_password] {
             assert_eq!(desk.refused(request).0, Reason::Protected, "{name}");
         }
-        desk.done(rotate(name, false));
+        desk.done(rotate(name, Rotation::Replace));
     }
     desk.done(add("krbtgt/OTHER"));
     assert_eq!(

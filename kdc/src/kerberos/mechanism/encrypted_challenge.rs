@@ -40,7 +40,7 @@ impl Mechanism for EncryptedChallenge {
         };
         // The ciphertext does not tell which of the client's keys went into it: its enctype is the armor key's. The client
         // takes the first that it was told of, so that one is tried first.
-        for stored in cx.keys_of(holder) {
+        for stored in cx.proof_keys_of(holder) {
             let long_term = match unseal(cx.exchange.view, holder, stored) {
                 Ok(key) => key,
                 Err(refusal) => return Step::Refused(refusal),

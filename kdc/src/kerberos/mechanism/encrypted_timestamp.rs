@@ -68,13 +68,13 @@ impl Mechanism for EncryptedTimestamp {
 
 type Opened<'a> = (Zeroizing<Vec<u8>>, &'a StoredKey);
 
-// Tries every current key of the enctype: there may be several, with different salts.
+// Tries every key of the enctype that may prove something: there may be several, of different salts or versions.
 fn open<'a>(cx: &AsContext<'a>, sealed: &EncryptedData) -> Result<Option<Opened<'a>>, Refusal> {
     let view = cx.exchange.view;
     let Some(holder) = cx.key_holder() else {
         return Ok(None);
     };
-    for stored in holder.current_keys().filter(|key| key.etype.number() == sealed.etype) {
+    for stored in holder.proof_keys().filter(|key| key.etype.number() == sealed.etype) {
         let key = unseal(view, holder, stored)?;
         if let Ok(plain) = key.decrypt(KeyUsage::PA_ENC_TIMESTAMP, &sealed.cipher) {
             return Ok(cx.client.map(|_| (plain, stored)));

@@ -129,6 +129,13 @@ impl<'a> AsContext<'a> {
         etypes.flat_map(|etype| holder.current_keys().filter(move |key| key.etype == etype))
     }
 
+    /// The same of the keys that may prove something; the current ones come first.
+    pub(super) fn proof_keys_of(&self, holder: &'a PrincipalRecord) -> impl Iterator<Item = &'a StoredKey> + use<'a> {
+        let etypes = self.request.etypes();
+        let staged = etypes.flat_map(|etype| holder.staged.iter().filter(move |key| key.etype == etype));
+        self.keys_of(holder).chain(staged)
+    }
+
     /// Whose keys a proof is tried on. For a name that nobody has, the realm's own keys take the place of the client's, so that
     /// the answer takes the time that it takes for a wrong password.
     fn key_holder(&self) -> Option<&'a Arc<PrincipalRecord>> {

@@ -36,7 +36,10 @@ fn rule(text: &str) -> Rule {
 }
 
 fn access(rules: &[&str]) -> Access {
-    Access::new([role("staff"), role("guests")], rules.iter().map(|text| rule(text)))
+    Access::new(
+        [role("staff"), role("guests")].map(Role::plain),
+        rules.iter().map(|text| rule(text)),
+    )
 }
 
 fn settings(rules: &[&str], default_access: DefaultAccess) -> RealmSettings {
@@ -397,7 +400,7 @@ fn what_was_looked_at_says_why_it_does_not_apply() {
 fn names_in_two_places_and_roles_in_none_are_conflicts() {
     let file = access(&["one allow * roles=staff", "two deny * roles=ghosts"]);
     let database = Access::new(
-        [role("staff"), role("admins")],
+        [role("staff"), role("admins")].map(Role::plain),
         [
             rule("two allow *"),
             rule("three deny * roles=guests"),
@@ -427,7 +430,7 @@ fn names_in_two_places_and_roles_in_none_are_conflicts() {
 #[test]
 fn only_roles_that_are_declared_somewhere_count() {
     let settings = settings(&[], DefaultAccess::Allow);
-    let database = Access::new([role("admins")], []);
+    let database = Access::new([role("admins").into()], []);
     let policy = AccessPolicy {
         settings: &settings,
         database: &database,
