@@ -8,7 +8,7 @@ use tessera_common::admin::{
 };
 
 use super::AdminError;
-use super::cli::{PolicyCommand, RoleCommand, RuleCommand};
+use super::cli_access::{PolicyCommand, RoleCommand, RuleCommand};
 use super::command::Administrator;
 use super::json_array::JsonArray;
 use super::render_access::{roles, rule, rules};

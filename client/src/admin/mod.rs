@@ -3,6 +3,7 @@
 mod access;
 mod apply;
 mod cli;
+mod cli_access;
 mod command;
 mod connection;
 mod declaration;

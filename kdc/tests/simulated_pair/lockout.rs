@@ -74,7 +74,7 @@ fn a_record_that_says_so_shuts_out_by_itself_until_its_time() {
     for (until, code) in [(None, 18), (Some(NOON), 0), (Some(NOON.plus(hours(1))), 18)] {
         let mut world = world(r#""max-failures":3"#);
         world.change("alice", |_, record| {
-            record.shut_out = Some(ShutOut { since: NOON, until })
+            record.shut_out = Some(ShutOut { since: NOON, until });
         });
         assert_eq!(try_password(&mut world, "alice"), code, "{until:?}");
     }
@@ -85,7 +85,7 @@ fn a_record_that_says_so_shuts_out_by_itself_until_its_time() {
         record.shut_out = Some(ShutOut {
             since: NOON,
             until: None,
-        })
+        });
     });
     world.service_ticket(&tgt, "host/www").unwrap();
 }

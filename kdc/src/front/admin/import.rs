@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use tessera_common::admin::{NewKeys, NewPrincipal, RefusedImport, Response};
 use tessera_common::name::Name;
 
-use super::execute::{Executor, Refused, Wanted, unmade};
+use super::execute::{Executor, Refused, unmade};
+use super::keys::Wanted;
 use crate::realm::keys::FreshKeys;
 use crate::realm::principal::PrincipalRecord;
 use crate::store::{Change, StoreError, View};

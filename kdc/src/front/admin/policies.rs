@@ -8,7 +8,8 @@ use tessera_common::crypto::EncType;
 
 use super::access::{absent, file_only, history, outdated};
 use super::conflict;
-use super::execute::{Executor, Refused, TRIES, named_enctypes, overtaken};
+use super::execute::{Executor, Refused, TRIES, overtaken};
+use super::keys::named_enctypes;
 use crate::realm::access_record::{AccessKey, AccessRecord, Declared};
 use crate::realm::policy::{Policy, PolicyName, PolicyParts};
 use crate::realm::principal::PrincipalRecord;
