@@ -5,7 +5,9 @@ use std::path::Path;
 use std::{fs, io};
 
 use serde::Serialize;
-use tessera_common::admin::{Act, Hello, ImportRecord, Request, Response, RightChanges, Rotation, RuleChanges, write_frame};
+use tessera_common::admin::{
+    Act, Hello, ImportRecord, Request, Response, RightChanges, Rotation, RuleChanges, write_frame,
+};
 use tessera_common::ap::krb_cred::{CredHeader, Protection};
 use tessera_common::ap::{Header, krb_cred, krb_priv, krb_safe};
 use tessera_common::ccache::{CredentialCache, Entry, KdcOffset};
@@ -25,6 +27,7 @@ use tessera_common::wire::{
 };
 use tessera_common::wire::{AuthorizationDataElement, EncTicketPart};
 use tessera_fuzz::administration::{both_ends, first_token, sealed};
+use tessera_fuzz::desk::ADMINISTRATORS;
 use tessera_fuzz::gss::{alices_ticket, gss_accept};
 use tessera_fuzz::realm::{Day, NOON, alices_tgt, key_of, origin, principal, with_realm};
 
@@ -537,10 +540,21 @@ fn administration() -> io::Result<()> {
     put("admin", "request", requests.iter().map(body))?;
     put("admin", "response", [body(&Response::Done)])?;
     let (token, _) = first_token();
-    let framed = [&u32::try_from(token.len()).map_err(io::Error::other)?.to_be_bytes()[..], &token].concat();
+    let framed = [
+        &u32::try_from(token.len()).map_err(io::Error::other)?.to_be_bytes()[..],
+        &token,
+    ]
+    .concat();
     put("admin_protocol", "first-token", after(0, &[token]))?;
     put("admin_protocol", "framed-token", after(1, &[framed]))?;
     let texts: Vec<Vec<u8>> = requests.iter().map(body).collect();
+    for (which, request) in DESK {
+        put(
+            "admin_requests",
+            &format!("{}-{}", ADMINISTRATORS[which].0, word(request)),
+            [[&[u8::try_from(which).unwrap_or(0)], request.as_bytes()].concat()],
+        )?;
+    }
     put("admin_protocol", "request", after(2, &texts))?;
     let sealed: Vec<Vec<u8>> = texts.iter().take(3).map(|text| sealed(both_ends().0, text)).collect();
     put("admin_protocol", "sealed", after(3, &sealed))?;
@@ -561,6 +575,54 @@ fn administration() -> io::Result<()> {
         "outcome",
         [Outcome::new(ResultCode::SOFTERROR, "too short").encode()],
     )
+}
+
+// What each administrator may ask for, and what it may not.
+const DESK: [(usize, &str); 12] = [
+    (
+        0,
+        r#"{"set":{"name":"bob","settings":{"max-life":"5h","policy":"none"},"roles":{"add":["desk"]}}}"#,
+    ),
+    (
+        0,
+        r#"{"apply":{"declaration":{"roles":{"x":{"rights":["viewer"]}},"principals":{"eve/student":{"roles":["x"],"settings":{}}}},"rest":"goes","mode":"commit"}}"#,
+    ),
+    (
+        0,
+        "\"export\"\n{\"add-policy\":{\"name\":\"default\",\"parts\":{\"min-length\":\"8\",\"history\":\"3\"}}}\n\"list-policies\"",
+    ),
+    (
+        0,
+        r#"{"add-rule":{"name":"r","parts":{"effect":"deny","services":["host/*"]}}}"#,
+    ),
+    (
+        1,
+        r#"{"password":{"name":"alice/student","password":"rabbit","enctypes":null}}"#,
+    ),
+    (1, r#"{"unlock":{"name":"bob"}}"#),
+    (
+        1,
+        r#"{"set":{"name":"alice/student","settings":{"must-change-password":true}}}"#,
+    ),
+    (2, r#"{"keytab":{"names":["host/www"],"rotate":true}}"#),
+    (
+        2,
+        "{\"rotate\":{\"name\":\"host/www\",\"how\":\"stage\"}}\n{\"rotate\":{\"name\":\"host/www\",\"how\":\"activate\"}}",
+    ),
+    (
+        3,
+        "{\"add\":{\"name\":\"eve/student\",\"keys\":{\"password\":\"rabbit\"}}}\n{\"alias\":{\"name\":\"eve/student\",\"alias\":\"bob/student\"}}",
+    ),
+    (3, r#"{"rename":{"name":"alice/student","to":"alice"}}"#),
+    (
+        3,
+        r#"{"import":{"principals":[{"name":"a/student","keys":"random"},{"name":"b","keys":"random"}]}}"#,
+    ),
+];
+
+// The first word of a request.
+fn word(request: &str) -> &str {
+    request.split('"').nth(1).unwrap_or_default()
 }
 
 // A message without the length that stands before it in a stream.

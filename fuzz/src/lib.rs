@@ -1,6 +1,7 @@
 //! What the fuzz targets share: the checks on a decoder, and a small realm that is the same on every run.
 
 pub mod administration;
+pub mod desk;
 pub mod gss;
 pub mod realm;
 

@@ -309,10 +309,16 @@ fn what_is_explained_of_an_administrator_is_what_it_meets() {
 #[test]
 fn an_act_is_explained_in_text_and_what_makes_no_sense_is_refused() {
     let realm = Realm::builder().section(ROLES).start();
-    for name in ["alice/student", "desk/admin", "host/www"] {
+    realm.add("alice/student", "wonderland");
+    for name in ["desk/admin", "host/www"] {
         realm.principal(&format!("add {name} --random-key")).run().ok();
     }
     local(&realm, "set desk/admin --add-role desk");
+    let service = local(&realm, "explain desk/admin --act password --on host/www");
+    assert!(
+        service.contains("Because: the principal is a service with random keys\n"),
+        "{service}"
+    );
     assert_eq!(
         local(&realm, "explain desk/admin --act password --on alice/student"),
         "Administrator: desk/admin@EXAMPLE.COM\nAct: password\nOn: alice/student@EXAMPLE.COM\nRoles: desk\nNeeds: helpdesk\n\

@@ -103,6 +103,8 @@ pub(super) fn explain_act(explanation: &ActExplanation, look: Look) -> String {
         Some("built-in") => "the realm rests on the principal",
         Some("locked-by-administrator") => "an administrator has locked the principal",
         Some("has-password") => "the principal has a password",
+        Some("no-service") => "the principal is no service",
+        Some("is-service") => "the principal is a service with random keys",
         Some(other) => other,
     };
     let refused = match &explanation.refused {

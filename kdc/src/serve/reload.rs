@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(lifetime(), 10 * hour);
         assert_eq!(
             applied.load(Ordering::Relaxed),
-            2,
+            3,
             "and nothing when nothing is applied"
         );
     }

@@ -267,6 +267,9 @@ fn integer(content: &[u8]) -> Option<i64> {
     Some(content.iter().fold(sign, |n, octet| n << 8 | i64::from(*octet)))
 }
 
+/// The bit of a tag that says that there are values inside.
+const CONSTRUCTED: u8 = 0x20;
+
 // Kept as received, tag and length with it.
 impl Der for Any {
     // Never looked at: it is whatever the octets say.
@@ -295,8 +298,8 @@ impl Der for Any {
     fn get_whole(from: &mut Reader<'_>) -> Option<Self> {
         let before = from.0;
         let (tag, _) = from.any_value()?;
-        // A tag number over 30, or no tag at all.
-        if tag & 0x1f == 0x1f || tag == 0 {
+        // A tag number over 30, or no tag at all: number 0 of the universal class, be it called constructed or not.
+        if tag & 0x1f == 0x1f || tag & !CONSTRUCTED == 0 {
             return None;
         }
         Self::get(before.get(..before.len() - from.0.len())?)

@@ -401,6 +401,25 @@ fn body() -> KdcReqBody {
     }
 }
 
+/// The request's body is kept as it came; what is no tag, though, is none of a body's.
+#[test]
+fn a_body_under_no_tag_is_no_body_be_it_called_constructed_or_not() {
+    let request = KdcReq {
+        pvno: 5,
+        msg_type: 10,
+        padata: None,
+        req_body: Any::new(encode(&body())),
+    };
+    let octets = encode(&AsReq(request));
+    let body_at = octets.windows(2).position(|pair| pair[0] == 0xa4).map(|at| at + 2);
+    assert!(decode::<AsReq>(&octets).is_ok());
+    for no_tag in [0x00, 0x20] {
+        let mut altered = octets.clone();
+        altered[body_at.unwrap()] = no_tag;
+        assert!(!decodes::<AsReq>(&altered).is_empty(), "{altered:02x?}");
+    }
+}
+
 type Decoder = fn(&[u8]) -> Vec<DecodeError>;
 
 fn decodes<T: Message + PartialEq>(octets: &[u8]) -> Vec<DecodeError> {

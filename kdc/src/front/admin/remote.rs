@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tessera_common::admin::{FrameError, MessageSink, MessageSource, Reason, Sealed, read_token, write_token};
+use tessera_common::admin::{
+    Dialogue, FrameError, MessageSink, MessageSource, Reason, Sealed, read_token, write_token,
+};
 use tessera_common::time::KerberosTime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -121,6 +123,12 @@ const fn origin(peer: SocketAddr, local: SocketAddr) -> Origin {
 }
 
 impl AdminFront {
+    /// Answers the requests of somebody who was admitted, one after the other, until there are no more. What may be asked for,
+    /// each time the principals as they are then say.
+    pub fn serve_admitted(&self, stream: &mut impl Dialogue, administrator: &Administrator, from: SocketAddr) {
+        self.converse(stream, &from.to_string(), &mut || self.caller(administrator, from));
+    }
+
     fn start_remote(self: &Arc<Self>, stream: TcpStream, origin: Origin) -> io::Result<()> {
         let Some(place) = self.connected.strangers.take(origin.peer.ip().to_canonical()) else {
             self.log_dropped(origin, "busy");
@@ -137,7 +145,7 @@ impl AdminFront {
                     return;
                 };
                 drop(place);
-                front.converse(&mut channel, &from, &mut || front.caller(&administrator, origin.peer));
+                front.serve_admitted(&mut channel, &administrator, origin.peer);
             }
         })?;
         Ok(())
