@@ -16,6 +16,9 @@ use tessera_common::role::RoleName;
 use super::cli_access::{PolicyCommand, RoleArgs, RoleCommand, RuleCommand, policy};
 use super::server::Server;
 
+/// Under what help has the flags that every command has.
+const DAEMON: &str = "Which daemon";
+
 /// Administers the principals of a realm, over the socket of its daemon or from afar.
 ///
 /// Over the socket, run it as root or as the daemon's user. With --server it asks a daemon on another machine, over a sealed
@@ -26,16 +29,16 @@ use super::server::Server;
 #[command(name = "principal", version, max_term_width = 100)]
 pub(super) struct Cli {
     /// The realm's configuration, which says where the daemon's socket is
-    #[arg(long, value_name = "FILE", default_value = "realm.toml", global = true)]
+    #[arg(long, value_name = "FILE", default_value = "realm.toml", global = true, help_heading = DAEMON)]
     pub(super) config: PathBuf,
     /// Ask the daemon that listens there, as its realm.toml says in [listen] admin; an IPv6 address stands in brackets
-    #[arg(long, value_name = "HOST:PORT", global = true)]
+    #[arg(long, value_name = "HOST:PORT", global = true, help_heading = DAEMON)]
     pub(super) server: Option<Server>,
     /// With --server: the credential cache that has the ticket for kadmin/admin, as kinit -S kadmin/admin gets it
-    #[arg(short = 'c', long, value_name = "CACHE", global = true)]
+    #[arg(short = 'c', long, value_name = "CACHE", global = true, help_heading = DAEMON)]
     pub(super) cache: Option<String>,
     /// With --server: who asks. Otherwise whose credential cache it is, or the user, with /admin behind the name
-    #[arg(short = 'p', long, value_name = "PRINCIPAL", global = true)]
+    #[arg(short = 'p', long, value_name = "PRINCIPAL", global = true, help_heading = DAEMON)]
     pub(super) principal: Option<String>,
     #[command(subcommand)]
     pub(super) command: Command,
