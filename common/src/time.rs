@@ -205,7 +205,7 @@ impl FromStr for KerberosTime {
 pub struct Timestamp {
     /// Whole seconds.
     pub time: KerberosTime,
-    /// 0 to 999,999.
+    /// 0 to 999,999; as a peer wrote it, also 1,000,000.
     pub usec: u32,
 }
 

@@ -12,6 +12,9 @@ use crate::time::KerberosTime;
 #[derive(PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct KerberosString(SmallVec<[u8; SHORT]>);
 
+/// The most that is read as [`Microseconds`].
+pub(super) const MOST_MICROSECONDS: u32 = 1_000_000;
+
 /// Most realms, and most components of names, are no longer; those cost no allocation.
 const SHORT: usize = 24;
 
@@ -24,7 +27,8 @@ pub struct Octets(pub Vec<u8>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct UInt32(pub u32);
 
-/// `Microseconds ::= INTEGER (0..999999)`.
+/// `Microseconds ::= INTEGER (0..999999)`. 1000000 is taken, too: MIT's library, when it corrects its clock, carries only what
+/// is more than that into the seconds, and a login in a million would fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Microseconds(pub u32);
 
@@ -235,7 +239,7 @@ macro_rules! integer {
 integer!(UInt32, |n| bits_of(n).map(Self), |value| value.0);
 integer!(
     Microseconds,
-    |n| u32::try_from(n).ok().filter(|n| *n < 1_000_000).map(Self),
+    |n| u32::try_from(n).ok().filter(|n| *n <= MOST_MICROSECONDS).map(Self),
     |value| value.0
 );
 integer!(super::encrypted_data::Kvno, |n| bits_of(n).map(Self), |value| value

@@ -3,7 +3,7 @@
 
 use rasn::types::Any;
 
-use super::super::primitive::{bits_of, flag_bits, flag_octets};
+use super::super::primitive::{MOST_MICROSECONDS, bits_of, flag_bits, flag_octets};
 use super::super::{
     ApReq, AsRep, AsReq, Authenticator, AuthorizationDataElement, Cammac, Checksum, EncAsRepPart, EncKdcRepPart,
     EncTgsRepPart, EncTicketPart, EncryptedData, EncryptionKey, EtypeInfo2Entry, HostAddress, KdcRep, KdcReq,
@@ -247,7 +247,7 @@ integer!(
     UInt32, |value| i64::from(value.0), |number| bits_of(number).map(Self);
     Kvno, |value| i64::from(value.0.cast_signed()), |number| bits_of(number).map(Self);
     Microseconds, |value| i64::from(value.0),
-        |number| u32::try_from(number).ok().filter(|n| *n < 1_000_000).map(Self);
+        |number| u32::try_from(number).ok().filter(|n| *n <= MOST_MICROSECONDS).map(Self);
 );
 
 // Two's complement in as few octets as hold the sign, too.

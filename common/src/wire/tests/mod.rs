@@ -301,8 +301,13 @@ mod primitives {
     }
 
     #[test]
-    fn microseconds_stay_below_a_million() {
-        for (number, fits) in [(0u32, true), (999_999, true), (1_000_000, false), (0x7fff_ffff, false)] {
+    fn microseconds_are_a_million_at_most() {
+        for (number, fits) in [
+            (0u32, true),
+            (1_000_000, true),
+            (1_000_001, false),
+            (0x7fff_ffff, false),
+        ] {
             let octets = tlv(2, &number.to_be_bytes());
             assert_eq!(decode::<Microseconds>(&octets).is_ok(), fits, "{number}");
         }
