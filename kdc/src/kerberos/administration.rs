@@ -14,7 +14,7 @@ use tessera_common::time::KerberosTime;
 
 use super::header_ticket::{self, refuse};
 use super::refusal::Refusal;
-use super::{Exchange, Kdc, Request, own_service};
+use super::{Kdc, Request, own_service};
 use crate::realm::accounting::{Event, Kind, Result as EventResult};
 use crate::realm::authentication::{Factors, readmit};
 use crate::realm::denied::Denied;
@@ -150,13 +150,7 @@ impl Kdc {
                 .text("the context has to be mutual, confidential, with integrity, and in sequence"));
         }
         // Whom the ticket was issued to, by more than the name: the principal may have been made anew since.
-        let exchange = Exchange {
-            settings: &self.settings,
-            replays: &self.replays,
-            lockout: &self.lockout,
-            view,
-            request,
-        };
+        let exchange = self.exchange(view, request);
         let client = header_ticket::holder(&exchange, peer.ticket(), false)?;
         event.client_id = Some(client.id);
         // Or a ticket-granting ticket left behind on a screen would do to take the realm over.

@@ -158,13 +158,7 @@ impl Kdc {
                 );
             }
         };
-        let exchange = Exchange {
-            settings: &self.settings,
-            replays: &self.replays,
-            lockout: &self.lockout,
-            view,
-            request,
-        };
+        let exchange = self.exchange(view, request);
         let mut event = Event::new(
             request.now,
             request.origin,
@@ -213,6 +207,17 @@ impl Kdc {
                 held: None,
             },
         )
+    }
+
+    // What this KDC looks at for one request.
+    fn exchange<'a>(&'a self, view: &'a View, request: &'a Request<'a>) -> Exchange<'a> {
+        Exchange {
+            settings: &self.settings,
+            replays: &self.replays,
+            lockout: &self.lockout,
+            view,
+            request,
+        }
     }
 
     /// The last word to a peer whose message announces more octets than are taken (RFC 4120 §7.2.2).

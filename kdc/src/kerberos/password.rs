@@ -16,7 +16,7 @@ use tessera_common::time::{KerberosTime, Timestamp};
 use super::header_ticket::{self, refuse};
 use super::refusal::Refusal;
 use super::replay::{Claim, Recalled, ReplayCache};
-use super::{Exchange, Kdc, Outcome, Request, own_service};
+use super::{Kdc, Outcome, Request, own_service};
 use crate::realm::accounting::{Event, Kind, Result as EventResult};
 use crate::realm::authentication::{Factors, readmit};
 use crate::realm::lockout::Trips;
@@ -155,13 +155,7 @@ impl Kdc {
         let target = new.target(accepted.client());
         event.service = Some(target.to_string());
         // Whom the ticket was issued to, by more than the name: the principal may have been made anew since.
-        let exchange = Exchange {
-            settings: &self.settings,
-            replays: &self.replays,
-            lockout: &self.lockout,
-            view,
-            request,
-        };
+        let exchange = self.exchange(view, request);
         let client = header_ticket::holder(&exchange, accepted.ticket(), false)
             .map_err(|refusal| (ResultCode::ACCESSDENIED, refusal))?;
         event.client_id = Some(client.id);

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use super::execute::Refused;
 use super::socket::AdminFront;
 use crate::clock;
 use crate::kerberos::{Administrator, Conversation, Request};
-use crate::net::{BindError, Origin, Transport};
+use crate::net::{BindError, Origin, TcpSocket, Transport};
 use crate::random::ThreadRandom;
 use crate::realm::accounting::{Event, Kind, Result as EventResult};
 use crate::realm::denied::Denied;
@@ -46,10 +46,7 @@ const IDLE: Duration = Duration::from_secs(600);
 const TAKE_IN: Duration = Duration::from_secs(60);
 
 /// A listener, bound and not served yet.
-pub struct RemoteListener {
-    listener: TcpListener,
-    address: SocketAddr,
-}
+pub struct RemoteListener(TcpSocket);
 
 /// Who is connected.
 #[derive(Default)]
@@ -64,23 +61,13 @@ impl RemoteListener {
     /// # Errors
     /// [`BindError`].
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let bound = || {
-            let listener = TcpListener::bind(address)?;
-            listener.set_nonblocking(true)?;
-            let address = listener.local_addr()?;
-            Ok(Self { listener, address })
-        };
-        bound().map_err(|why| BindError {
-            address,
-            transport: "TCP",
-            why,
-        })
+        TcpSocket::bind(address).map(Self)
     }
 
     /// The address, with the port that was bound.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 
     /// Serves until `stop` holds true, on the runtime that this is called in.
@@ -88,7 +75,7 @@ impl RemoteListener {
     /// # Errors
     /// When the runtime does not take the listener.
     pub fn serve(self, front: Arc<AdminFront>, mut stop: watch::Receiver<bool>) -> io::Result<JoinHandle<()>> {
-        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        let listener = tokio::net::TcpListener::from_std(self.0.into())?;
         Ok(tokio::spawn(async move {
             loop {
                 let accepted = tokio::select! {
@@ -98,7 +85,6 @@ impl RemoteListener {
                 let stream = accepted.and_then(|(stream, peer)| {
                     let stream = stream.into_std()?;
                     stream.set_nonblocking(false)?;
-                    stream.set_nodelay(true)?;
                     let local = stream.local_addr()?;
                     Ok((stream, origin(peer, local)))
                 });

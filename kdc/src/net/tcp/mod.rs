@@ -15,7 +15,7 @@ mod tests;
 
 use core::time::Duration;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -94,6 +94,13 @@ impl TcpSocket {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+}
+
+/// For who serves connections otherwise than by [`TcpWorkers`].
+impl From<TcpSocket> for TcpListener {
+    fn from(socket: TcpSocket) -> Self {
+        socket.socket.into()
     }
 }
 
