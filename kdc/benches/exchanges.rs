@@ -62,7 +62,7 @@ impl World {
     /// A realm whose default policy limits wrong passwords.
     fn limited() -> Self {
         let mut parts = PolicyParts::new(PolicyName::new(DEFAULT_POLICY).unwrap());
-        parts.max_failures = Some(10);
+        parts.body.max_failures = Some(10);
         let mut realm = Self::new();
         let mut settings = RealmSettings::new(realm.realm.clone());
         settings.access = Access::default().with_policies([Policy::new(parts).unwrap()]);

@@ -6,6 +6,7 @@ use core::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{AccessHistory, Source, Span, YesNo};
+use crate::crypto::EncType;
 use crate::duration;
 
 /// What a part of a policy is to be: a value, or `none`, which says nothing of it. In JSON a text, as it is typed.
@@ -152,8 +153,8 @@ pub struct PolicyChanges {
     pub max_renew: Option<OrNone<Span>>,
 }
 
-/// All that a policy says, as a declaration has it: of passwords, of wrong ones, and of keys and tickets. Absent, it says nothing of that. The bounds are
-/// the daemon's to check.
+/// All that a policy says: of passwords, of wrong ones, and of keys and tickets. Absent, it says nothing of that. In files and
+/// declarations it has these keys; the bounds are the daemon's to check.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PolicyBody {
@@ -188,8 +189,8 @@ pub struct PolicyBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lockout: Option<Span>,
     /// What new keys are made for, best first; none, what the realm says.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub enctypes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "by_name")]
+    pub enctypes: Vec<EncType>,
     /// The longest life of tickets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_life: Option<Span>,
@@ -237,6 +238,24 @@ pub struct PolicyInfo {
     pub max_renew: Option<Span>,
     /// How it came into the database; `null` if it is not there. Called so because `history` is of passwords here.
     pub record: Option<AccessHistory>,
+}
+
+/// Enctypes by their names.
+mod by_name {
+    use crate::crypto::EncType;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(enctypes: &[EncType], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(enctypes.iter().map(|etype| etype.name()))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<EncType>, D::Error> {
+        let names = Vec::<String>::deserialize(deserializer)?;
+        let read = |name: String| {
+            EncType::from_name(&name).ok_or_else(|| D::Error::custom(format!("{name:?} is no enctype of this realm")))
+        };
+        names.into_iter().map(read).collect()
+    }
 }
 
 #[cfg(test)]

@@ -199,7 +199,7 @@ impl Config {
                 .access
                 .declared()
                 .policies()
-                .filter(|policy| policy.parts().dictionary);
+                .filter(|policy| policy.body().dictionary);
             config.warnings.extend(asking.map(|policy| {
                 format!(
                     "the policy {} asks for no word of the dictionary, which has none; name a file in [passwords] dictionary",

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tessera_common::admin::Span;
+use tessera_common::admin::{PolicyBody, Span};
 use tessera_common::crypto::EncType;
 
 use super::access::checked;
@@ -101,21 +101,23 @@ pub(super) fn read_policy(name: &str, mut table: Table<'_, '_>) -> Option<(Polic
     let policy = name.and_then(|name| {
         let made = Policy::new(PolicyParts {
             name,
-            min_length,
-            min_classes: small(min_classes),
-            min_strength: small(min_strength),
-            dictionary: dictionary.is_some_and(|dictionary| dictionary.value),
-            history: middling(history),
-            min_age,
-            max_age,
-            max_failures: middling(max_failures),
-            failure_window,
-            lockout,
-            enctypes: enctypes.map_or_else(Vec::new, |list| {
-                list.value.into_iter().map(|enctype| enctype.value).collect()
-            }),
-            max_life,
-            max_renew,
+            body: PolicyBody {
+                min_length,
+                min_classes: small(min_classes),
+                min_strength: small(min_strength),
+                dictionary: dictionary.is_some_and(|dictionary| dictionary.value),
+                history: middling(history),
+                min_age,
+                max_age,
+                max_failures: middling(max_failures),
+                failure_window,
+                lockout,
+                enctypes: enctypes.map_or_else(Vec::new, |list| {
+                    list.value.into_iter().map(|enctype| enctype.value).collect()
+                }),
+                max_life,
+                max_renew,
+            },
         });
         match made {
             Ok(policy) => Some((policy, table.own_place())),

@@ -124,7 +124,7 @@ mod tests {
     impl Desk {
         fn new() -> Self {
             let mut parts = PolicyParts::new(PolicyName::new("default").unwrap());
-            parts.max_failures = Some(1);
+            parts.body.max_failures = Some(1);
             let mut settings = RealmSettings::new("EXAMPLE.COM".parse().unwrap());
             settings.access = Access::default().with_policies([Policy::new(parts).unwrap()]);
             let store = Memory::new(keyring());

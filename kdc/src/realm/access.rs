@@ -363,7 +363,7 @@ impl<'p> AccessPolicy<'p> {
     #[must_use]
     pub fn password_expires(self, record: &PrincipalRecord) -> Option<KerberosTime> {
         let own = record.password_expires;
-        let Some(Span(age)) = self.policy_of(record).and_then(|policy| policy.parts().max_age) else {
+        let Some(Span(age)) = self.policy_of(record).and_then(|policy| policy.body().max_age) else {
             return own;
         };
         let by_age = record

@@ -132,7 +132,7 @@ fn grant<'p>(
 ) -> Grant<'p> {
     let either = |attribute| client.attributes.contains(attribute) || service.attributes.contains(attribute);
     // As the client: who goes by a policy has shorter tickets, not who asks for tickets to it.
-    let goes_by = policy.policy_of(client).map(Policy::parts);
+    let goes_by = policy.policy_of(client).map(Policy::body);
     let least = |realm: Duration, of: fn(&PrincipalRecord) -> Option<Duration>, by: Option<Span>| {
         [
             of(client),

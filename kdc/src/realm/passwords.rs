@@ -92,8 +92,8 @@ impl Measure<'_> {
     /// [`PasswordRefused`], but for its last two.
     pub fn quality(&self, password: &[u8]) -> Result<(), PasswordRefused> {
         let text = Zeroizing::new(String::from_utf8_lossy(password).into_owned());
-        let parts = self.policy.parts();
-        let policy = || parts.name.clone();
+        let parts = self.policy.body();
+        let policy = || self.policy.name().clone();
         if let Some(least) = parts.min_length {
             let has = text.chars().count();
             if u32::try_from(has).is_ok_and(|has| has < least) {
@@ -202,7 +202,7 @@ pub fn may_change(
     record: &PrincipalRecord,
     now: KerberosTime,
 ) -> Result<(), PasswordRefused> {
-    let min_age = policy.policy_of(record).and_then(|policy| policy.parts().min_age);
+    let min_age = policy.policy_of(record).and_then(|policy| policy.body().min_age);
     let Some((Span(min_age), made)) = min_age.zip(record.keys_changed) else {
         return Ok(());
     };
@@ -222,7 +222,7 @@ pub fn may_change(
 /// # Errors
 /// [`PasswordRefused::Reused`]. A key that does not open any more stands for no password.
 pub fn is_new(view: &View, policy: &Policy, record: &PrincipalRecord, password: &[u8]) -> Result<(), PasswordRefused> {
-    let Some(history) = policy.parts().history else {
+    let Some(history) = policy.body().history else {
         return Ok(());
     };
     let is_of = |stored: &StoredKey, key: &Key| {
@@ -254,7 +254,7 @@ pub fn remember(
     record: &mut PrincipalRecord,
     random: &mut dyn Random,
 ) -> Result<(), StoreError> {
-    let remembered = policy.and_then(|policy| policy.parts().history).unwrap_or(0);
+    let remembered = policy.and_then(|policy| policy.body().history).unwrap_or(0);
     let remembered = usize::from(remembered).saturating_sub(1);
     if remembered == 0 {
         record.former_passwords.clear();

@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tessera_common::admin::Span;
+use tessera_common::admin::{PolicyBody, Span};
 use tessera_common::crypto::EncType;
 use tessera_common::role::{RoleNameError, is_role_name};
 
@@ -44,52 +44,26 @@ pub enum PolicyNameError {
     None,
 }
 
-/// What a policy is made of, before it is checked that the parts go together. Its serial form is the one for files and for
-/// messages: kebab-case names, absent where there is nothing to say.
+/// What a policy is made of, before it is checked that the parts go together. Its serial form is the one for dumps: the name
+/// among the other keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(try_from = "Flat")]
 pub struct PolicyParts {
     /// Its name.
     pub name: PolicyName,
-    /// The fewest characters of a password: 1 to [`MOST_LENGTH`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_length: Option<u32>,
-    /// Of how many kinds they have to be: 1 to [`CLASSES`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_classes: Option<u8>,
-    /// How hard a password has to be to guess, by an estimate: 1 to [`MOST_STRENGTH`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_strength: Option<u8>,
-    /// Whether a password must not be a word of the realm's dictionary.
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    pub dictionary: bool,
-    /// How many passwords, the present one included, cannot be taken again: 1 to [`MOST_HISTORY`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub history: Option<u16>,
-    /// How long a password has to be kept before its owner may change it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_age: Option<Span>,
-    /// How long a password is good for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_age: Option<Span>,
-    /// How many wrong passwords are tried before no more are: 1 to [`MOST_FAILURES`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_failures: Option<u16>,
-    /// Within what time these have to come; [`DEFAULT_FAILURE_WINDOW`] where it is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure_window: Option<Span>,
-    /// For how long no more are tried; absent: until an administrator says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lockout: Option<Span>,
-    /// What new keys are made for, best first; none: what the realm says.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "by_name")]
-    pub enctypes: Vec<EncType>,
-    /// The longest life of their tickets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_life: Option<Span>,
-    /// The longest renewable life of their tickets; zero: none is renewable.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_renew: Option<Span>,
+    /// What it says: `min-length` up to [`MOST_LENGTH`], `min-classes` up to [`CLASSES`], `min-strength` up to
+    /// [`MOST_STRENGTH`], `history` up to [`MOST_HISTORY`] and `max-failures` up to [`MOST_FAILURES`], each at least 1;
+    /// a `failure-window` that is absent is [`DEFAULT_FAILURE_WINDOW`].
+    #[serde(flatten)]
+    pub body: PolicyBody,
+}
+
+// What is not its name is for the body to take or to refuse: a structure that is flattened takes no notice of the rest.
+#[derive(Deserialize)]
+struct Flat {
+    name: PolicyName,
+    #[serde(flatten)]
+    body: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A policy whose parts go together.
@@ -155,23 +129,20 @@ impl PolicyName {
 impl PolicyParts {
     /// A policy that says nothing yet.
     #[must_use]
-    pub const fn new(name: PolicyName) -> Self {
+    pub fn new(name: PolicyName) -> Self {
         Self {
             name,
-            min_length: None,
-            min_classes: None,
-            min_strength: None,
-            dictionary: false,
-            history: None,
-            min_age: None,
-            max_age: None,
-            max_failures: None,
-            failure_window: None,
-            lockout: None,
-            enctypes: Vec::new(),
-            max_life: None,
-            max_renew: None,
+            body: PolicyBody::default(),
         }
+    }
+}
+
+impl TryFrom<Flat> for PolicyParts {
+    type Error = serde_json::Error;
+
+    fn try_from(Flat { name, body }: Flat) -> Result<Self, serde_json::Error> {
+        let body = serde_json::from_value(serde_json::Value::Object(body))?;
+        Ok(Self { name, body })
     }
 }
 
@@ -181,38 +152,39 @@ impl Policy {
     /// # Errors
     /// [`PolicyError`] for the first that does not.
     pub fn new(parts: PolicyParts) -> Result<Self, PolicyError> {
+        let said = &parts.body;
         for (key, value, most) in [
-            ("min-length", parts.min_length, MOST_LENGTH),
-            ("min-classes", parts.min_classes.map(u32::from), CLASSES.into()),
-            ("min-strength", parts.min_strength.map(u32::from), MOST_STRENGTH.into()),
-            ("history", parts.history.map(u32::from), MOST_HISTORY.into()),
-            ("max-failures", parts.max_failures.map(u32::from), MOST_FAILURES.into()),
+            ("min-length", said.min_length, MOST_LENGTH),
+            ("min-classes", said.min_classes.map(u32::from), CLASSES.into()),
+            ("min-strength", said.min_strength.map(u32::from), MOST_STRENGTH.into()),
+            ("history", said.history.map(u32::from), MOST_HISTORY.into()),
+            ("max-failures", said.max_failures.map(u32::from), MOST_FAILURES.into()),
         ] {
             if value.is_some_and(|value| value == 0 || value > most) {
                 return Err(PolicyError::Range { key, least: 1, most });
             }
         }
         for (key, span) in [
-            ("min-age", parts.min_age),
-            ("max-age", parts.max_age),
-            ("failure-window", parts.failure_window),
-            ("lockout", parts.lockout),
-            ("max-life", parts.max_life),
+            ("min-age", said.min_age),
+            ("max-age", said.max_age),
+            ("failure-window", said.failure_window),
+            ("lockout", said.lockout),
+            ("max-life", said.max_life),
         ] {
             if span.is_some_and(|Span(span)| span.is_zero()) {
                 return Err(PolicyError::NoTime(key));
             }
         }
-        if parts.min_age.zip(parts.max_age).is_some_and(|(min, max)| min >= max) {
+        if said.min_age.zip(said.max_age).is_some_and(|(min, max)| min >= max) {
             return Err(PolicyError::AgeOrder);
         }
-        for (key, span) in [("failure-window", parts.failure_window), ("lockout", parts.lockout)] {
-            if span.is_some() && parts.max_failures.is_none() {
+        for (key, span) in [("failure-window", said.failure_window), ("lockout", said.lockout)] {
+            if span.is_some() && said.max_failures.is_none() {
                 return Err(PolicyError::WithoutFailures(key));
             }
         }
-        let twice = |(at, etype): &(usize, &EncType)| parts.enctypes.iter().take(*at).any(|other| other == *etype);
-        if let Some((_, etype)) = parts.enctypes.iter().enumerate().find(twice) {
+        let twice = |(at, etype): &(usize, &EncType)| said.enctypes.iter().take(*at).any(|other| other == *etype);
+        if let Some((_, etype)) = said.enctypes.iter().enumerate().find(twice) {
             return Err(PolicyError::EnctypeTwice(*etype));
         }
         Ok(Self { parts })
@@ -224,16 +196,16 @@ impl Policy {
         &self.parts.name
     }
 
-    /// All that it is made of.
+    /// What it says.
     #[must_use]
-    pub const fn parts(&self) -> &PolicyParts {
-        &self.parts
+    pub const fn body(&self) -> &PolicyBody {
+        &self.parts.body
     }
 
     /// What new keys are made for under this policy, where the realm makes them for `otherwise`; best first.
     #[must_use]
     pub fn enctypes<'e>(policy: Option<&'e Self>, otherwise: &'e [EncType]) -> &'e [EncType] {
-        match policy.map(|policy| policy.parts.enctypes.as_slice()) {
+        match policy.map(|policy| policy.parts.body.enctypes.as_slice()) {
             None | Some([]) => otherwise,
             Some(own) => own,
         }
@@ -242,13 +214,14 @@ impl Policy {
     /// How many wrong passwords are too many; `None`: any number is tried.
     #[must_use]
     pub fn failure_limit(&self) -> Option<FailureLimit> {
-        self.parts.max_failures.map(|failures| FailureLimit {
+        self.parts.body.max_failures.map(|failures| FailureLimit {
             failures,
             window: self
                 .parts
+                .body
                 .failure_window
                 .map_or(DEFAULT_FAILURE_WINDOW, |Span(window)| window),
-            lockout: self.parts.lockout.map(|Span(lockout)| lockout),
+            lockout: self.parts.body.lockout.map(|Span(lockout)| lockout),
         })
     }
 }
@@ -341,24 +314,6 @@ impl TryFrom<String> for PolicyName {
 impl From<PolicyName> for String {
     fn from(name: PolicyName) -> Self {
         name.as_str().to_owned()
-    }
-}
-
-/// Enctypes by their names.
-mod by_name {
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-    use tessera_common::crypto::EncType;
-
-    pub(super) fn serialize<S: Serializer>(enctypes: &[EncType], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(enctypes.iter().map(|etype| etype.name()))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<EncType>, D::Error> {
-        let names = Vec::<String>::deserialize(deserializer)?;
-        let read = |name: String| {
-            EncType::from_name(&name).ok_or_else(|| D::Error::custom(format!("{name:?} is no enctype of this realm")))
-        };
-        names.into_iter().map(read).collect()
     }
 }
 

@@ -4,7 +4,7 @@
 use core::str::FromStr;
 use core::time::Duration;
 
-use tessera_common::admin::Span;
+use tessera_common::admin::{PolicyBody, Span};
 use tessera_common::crypto::EncType;
 use tessera_common::role::RoleName;
 use tessera_common::time::KerberosTime;
@@ -116,8 +116,7 @@ fn put_rule(out: &mut Vec<u8>, rule: &Rule) {
 }
 
 fn put_policy(out: &mut Vec<u8>, policy: &Policy) {
-    let PolicyParts {
-        name,
+    let PolicyBody {
         min_length,
         min_classes,
         min_strength,
@@ -131,8 +130,8 @@ fn put_policy(out: &mut Vec<u8>, policy: &Policy) {
         enctypes,
         max_life,
         max_renew,
-    } = policy.parts();
-    put_text(out, tag::POLICY_NAME, name.as_str());
+    } = policy.body();
+    put_text(out, tag::POLICY_NAME, policy.name().as_str());
     let seconds = |span: &Option<Span>| span.map(|Span(span)| span.as_secs());
     for (tag, number) in [
         (tag::MIN_LENGTH, min_length.map(u64::from)),
@@ -220,7 +219,7 @@ impl Fields {
     // The parts of a policy come after its name.
     fn read_of_policy(&mut self, tag: u8, value: &mut Reader<'_>) -> Result<(), DecodeError> {
         let unknown = || DecodeError::Newer("field of a role, rule or policy", tag.into());
-        let policy = self.policy.as_mut().ok_or_else(unknown)?;
+        let policy = &mut self.policy.as_mut().ok_or_else(unknown)?.body;
         let mut span = || value.number().map(|seconds| Some(Span(Duration::from_secs(seconds))));
         match tag {
             tag::MIN_AGE => policy.min_age = span()?,
@@ -260,7 +259,7 @@ impl Fields {
                 rights: self.rights,
             }),
             (None, None, Some(mut parts)) => {
-                parts.max_life = self.max_life;
+                parts.body.max_life = self.max_life;
                 Declared::Policy(Policy::new(parts).map_err(|_| without("a policy of such parts"))?)
             }
             (None, Some(name), None) => {

@@ -459,7 +459,7 @@ fn rule_response(record: &AccessRecord) -> Response {
     }
 }
 
-fn rule_info(rule: &Rule, record: Option<&AccessRecord>) -> RuleInfo {
+pub(super) fn rule_info(rule: &Rule, record: Option<&AccessRecord>) -> RuleInfo {
     let RuleParts {
         name,
         effect,

@@ -1,6 +1,6 @@
 //! A realm that is declared in a file: what differs, and making it so, all of it or nothing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 
 use tessera_common::admin::{
@@ -12,14 +12,13 @@ use tessera_common::role::RoleName;
 
 use super::access::rule_of;
 use super::attributes::apply;
-use super::declared::{
-    OPERATIONAL, access_object, declared_principal, default_attributes, differing, object, policy_parts,
-};
+use super::declared::{OPERATIONAL, access_object, declared_principal, default_attributes, differing, object};
 use super::execute::{Executor, Refused, TRIES, overtaken};
 use super::policies::policy_name;
 use crate::realm::access_record::{AccessKey, AccessRecord, Declared};
 use crate::realm::founding;
 use crate::realm::keys::{self, Former, FreshKeys};
+use crate::realm::policy::PolicyParts;
 use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord};
 use crate::realm::rights::{Granted, Role};
 use crate::realm::rules::Rule;
@@ -145,7 +144,10 @@ impl Executor<'_> {
                 plan.fault(DeclaredKind::Policy, name, in_file(&format!("[policies.{name}]")));
                 continue;
             }
-            let parts = policy_parts(name, body).map_err(Refused::invalid);
+            let parts = policy_name(name).map(|name| PolicyParts {
+                name,
+                body: body.clone(),
+            });
             match parts.and_then(|parts| self.checked_policy(parts)) {
                 Ok(policy) => self.declare(view, Declared::Policy(policy), plan),
                 Err(refused) => plan.fault(DeclaredKind::Policy, name, refused.message),
@@ -230,7 +232,7 @@ impl Executor<'_> {
         let Some(principals) = &declaration.principals else {
             return;
         };
-        let mut seen: HashMap<PrincipalId, &str> = HashMap::new();
+        let mut seen: HashSet<PrincipalId> = HashSet::new();
         let mut names: HashMap<Name, &str> = HashMap::new();
         for (text, declared) in principals {
             let (name, aliases) = match self.names_of(text, declared) {
@@ -257,7 +259,7 @@ impl Executor<'_> {
             self.check_policy(view, declaration, rest, (text, declared), plan);
             let found = view.find(&name).filter(|found| found.name == name);
             if let Some(found) = found {
-                seen.insert(found.id, text);
+                seen.insert(found.id);
             }
             match self.declared_record(view, found.map(|found| &**found), &name, aliases, declared) {
                 Ok(record) => self.put_declared(found.map(|found| &**found), record, text, plan),
@@ -268,7 +270,7 @@ impl Executor<'_> {
             return;
         }
         for record in view.sorted() {
-            if seen.contains_key(&record.id) || founding::is_built_in(&record.name, &self.settings) {
+            if seen.contains(&record.id) || founding::is_built_in(&record.name, &self.settings) {
                 continue;
             }
             plan.differences.push(Difference {

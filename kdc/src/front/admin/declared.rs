@@ -6,15 +6,15 @@ use std::io;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tessera_common::admin::{
-    Deadline, Declaration, DeclaredPrincipal, DeclaredRole, Limit, OwnPolicy, PartDifference, PolicyBody, Response,
-    RuleChanges,
+    Deadline, Declaration, DeclaredPrincipal, DeclaredRole, Limit, OwnPolicy, PartDifference, Response, RuleChanges,
+    Span,
 };
 use tessera_common::name::Name;
 
+use super::access::rule_info;
 use super::attributes::own_settings;
 use super::execute::Executor;
 use crate::realm::access_record::{AccessRecord, Declared};
-use crate::realm::policy::{Policy, PolicyParts};
 use crate::realm::principal::{Attributes, PrincipalRecord};
 use crate::realm::rules::Rule;
 
@@ -42,7 +42,7 @@ impl Executor<'_> {
                 }
                 Declared::Policy(policy) => {
                     let policies = declared.policies.get_or_insert_default();
-                    policies.insert(policy.name().to_string(), body_of(policy));
+                    policies.insert(policy.name().to_string(), policy.body().clone());
                 }
                 Declared::Rule(rule) => {
                     let rules = declared.rules.get_or_insert_default();
@@ -95,28 +95,20 @@ pub(super) fn declared_principal(record: &PrincipalRecord) -> DeclaredPrincipal 
     }
 }
 
-/// A policy's parts, from its declaration.
-pub(super) fn policy_parts(name: &str, body: &PolicyBody) -> Result<PolicyParts, String> {
-    // The same keys in both, but for the name.
-    let mut parts = object(body);
-    parts.insert("name".into(), name.into());
-    serde_json::from_value(Value::Object(parts)).map_err(|why| why.to_string())
-}
-
-fn body_of(policy: &Policy) -> PolicyBody {
-    // Likewise.
-    serde_json::from_value(Value::Object(without_name(policy.parts()))).unwrap_or_default()
-}
-
 fn parts_of(rule: &Rule) -> RuleChanges {
-    // Likewise.
-    serde_json::from_value(Value::Object(without_name(rule.parts()))).unwrap_or_default()
+    let info = rule_info(rule, None);
+    RuleChanges {
+        effect: Some(info.effect),
+        roles: said(info.roles),
+        services: Some(info.services),
+        from: said(info.from),
+        hours: said(info.hours),
+        max_life: info.max_life.map(|Span(life)| Limit::At(life)),
+    }
 }
 
-fn without_name(parts: &impl Serialize) -> Map<String, Value> {
-    let mut parts = object(parts);
-    parts.remove("name");
-    parts
+fn said<T>(list: Vec<T>) -> Option<Vec<T>> {
+    Some(list).filter(|list| !list.is_empty())
 }
 
 pub(super) fn access_object(record: &AccessRecord) -> Map<String, Value> {
@@ -125,8 +117,8 @@ pub(super) fn access_object(record: &AccessRecord) -> Map<String, Value> {
             let rights = role.rights.iter().map(ToString::to_string).collect();
             object(&DeclaredRole { rights })
         }
-        Declared::Rule(rule) => without_name(rule.parts()),
-        Declared::Policy(policy) => without_name(policy.parts()),
+        Declared::Rule(rule) => object(&parts_of(rule)),
+        Declared::Policy(policy) => object(policy.body()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use tessera_common::admin::{OrNone, OwnPolicy, PolicyChanges, PolicyInfo, Reason, Response, Source, Span};
+use tessera_common::admin::{OrNone, OwnPolicy, PolicyBody, PolicyChanges, PolicyInfo, Reason, Response, Source, Span};
 use tessera_common::crypto::EncType;
 
 use super::access::{absent, file_only, history, outdated};
@@ -85,7 +85,7 @@ impl Executor<'_> {
                 let now = policy_info(old, None, 0);
                 return Err(outdated(&found, revision, &conflict::of_policy(&now, parts)));
             }
-            let policy = self.changed(old.parts().clone(), parts)?;
+            let policy = self.changed(PolicyParts::from(old.clone()), parts)?;
             let record = self.record(Declared::Policy(policy), Some(&found));
             let change = Change::Declare {
                 expected: Some(found.revision),
@@ -166,7 +166,8 @@ impl Executor<'_> {
     }
 
     /// A policy with these parts set.
-    fn changed(&self, mut policy: PolicyParts, changes: &PolicyChanges) -> Result<Policy, Refused> {
+    fn changed(&self, mut parts: PolicyParts, changes: &PolicyChanges) -> Result<Policy, Refused> {
+        let policy = &mut parts.body;
         // Without `..`, so that a new part is not forgotten here.
         let PolicyChanges {
             min_length,
@@ -202,12 +203,12 @@ impl Executor<'_> {
             Some([]) => policy.enctypes = Vec::new(),
             Some(names) => policy.enctypes = named_enctypes(names)?,
         }
-        self.checked_policy(policy)
+        self.checked_policy(parts)
     }
 
     /// A policy of these parts, if this realm can have it.
     pub(super) fn checked_policy(&self, parts: PolicyParts) -> Result<Policy, Refused> {
-        if parts.dictionary && self.settings.dictionary.is_empty() {
+        if parts.body.dictionary && self.settings.dictionary.is_empty() {
             return Err(Refused::invalid(
                 "dictionary: the realm has no words; name a file of them in realm.toml, [passwords] dictionary",
             ));
@@ -233,8 +234,7 @@ pub(super) fn policy_name(text: &str) -> Result<PolicyName, Refused> {
 }
 
 fn policy_info(policy: &Policy, record: Option<&AccessRecord>, principals: usize) -> PolicyInfo {
-    let PolicyParts {
-        name,
+    let PolicyBody {
         min_length,
         min_classes,
         min_strength,
@@ -248,9 +248,9 @@ fn policy_info(policy: &Policy, record: Option<&AccessRecord>, principals: usize
         enctypes,
         max_life,
         max_renew,
-    } = policy.parts();
+    } = policy.body();
     PolicyInfo {
-        name: name.to_string(),
+        name: policy.name().to_string(),
         source: match record {
             None => Source::RealmToml,
             Some(_) => Source::Database,
