@@ -238,7 +238,7 @@ impl Task {
     // Nothing when the daemon stops.
     fn look(&self, view: &View, now: KerberosTime) -> Option<Found> {
         let mut found = Found::default();
-        for mut record in view.iter() {
+        for mut record in view.retiring() {
             if self.stopping.load(Ordering::Relaxed) {
                 return None;
             }

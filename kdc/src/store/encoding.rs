@@ -12,16 +12,16 @@ use core::cmp::Ordering;
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-use tessera_common::crypto::EncType;
 use tessera_common::name::Name;
 use tessera_common::role::{RoleName, is_role_name};
 use tessera_common::time::KerberosTime;
 
 use super::access_encoding::{self, put_access, read_access};
+use super::key_encoding::{KeyField, put_key, read_key};
 use super::octets::{DecodeError, Reader, put_nested, put_number, put_octets, put_signed};
 use super::{Author, Change, MAX_BATCH_CHANGES, MAX_BATCH_OCTETS, MAX_RECORD_OCTETS, StoreError};
 use crate::realm::policy::PolicyName;
-use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, ShutOut, StoredKey};
+use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, ShutOut};
 
 const RECORD_VERSION: u8 = 1;
 
@@ -290,6 +290,13 @@ pub(super) fn marks_in(octets: &[u8]) -> impl Iterator<Item = Mark<'_>> {
     })
 }
 
+/// Whether a record that can be read has a key that is good until some time only.
+pub(super) fn has_retiring_key(octets: &[u8]) -> bool {
+    fields(octets)
+        .filter(|(tag, _)| *tag == tag::KEY)
+        .any(|(_, value)| read_key(&mut Reader::new(value)).is_ok_and(|key| key.retired.is_some()))
+}
+
 /// Tags and values of a record that can be read.
 fn fields(octets: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut reader = Reader::new(octets.get(1..).unwrap_or_default());
@@ -457,14 +464,14 @@ pub(super) fn put_field(out: &mut Vec<u8>, tag: u8, write: impl FnOnce(&mut Vec<
     put_nested(out, write);
 }
 
-fn put_option<T: ?Sized>(out: &mut Vec<u8>, value: Option<&T>, write: impl FnOnce(&mut Vec<u8>, &T)) {
+pub(super) fn put_option<T: ?Sized>(out: &mut Vec<u8>, value: Option<&T>, write: impl FnOnce(&mut Vec<u8>, &T)) {
     out.push(value.is_some().into());
     if let Some(value) = value {
         write(out, value);
     }
 }
 
-fn read_option<'a, T>(
+pub(super) fn read_option<'a, T>(
     reader: &mut Reader<'a>,
     read: impl FnOnce(&mut Reader<'a>) -> Result<T, DecodeError>,
 ) -> Result<Option<T>, DecodeError> {
@@ -520,79 +527,6 @@ fn put_name(out: &mut Vec<u8>, name: &Name) {
     for component in name.components() {
         put_octets(out, component.as_bytes());
     }
-}
-
-fn put_key(out: &mut Vec<u8>, key: &StoredKey) {
-    let StoredKey {
-        kvno,
-        etype,
-        salt,
-        made,
-        retired,
-        sealed:
-            SealedKey {
-                master,
-                nonce,
-                ciphertext,
-                opened: _,
-            },
-    } = key;
-    put_number(out, (*kvno).into());
-    put_signed(out, etype.number().into());
-    put_option(out, salt.as_deref(), put_octets);
-    put_option(out, retired.as_ref(), |out, time| put_signed(out, time.0));
-    put_number(out, (*master).into());
-    out.extend_from_slice(nonce);
-    put_octets(out, ciphertext);
-    // Last, since it was not there from the beginning.
-    if let Some(made) = made {
-        put_signed(out, made.0);
-    }
-}
-
-/// A stored key, where it is written down.
-struct KeyField<'a> {
-    kvno: u32,
-    etype: EncType,
-    salt: Option<&'a [u8]>,
-    made: Option<KerberosTime>,
-    retired: Option<KerberosTime>,
-    master: u32,
-    nonce: [u8; 12],
-    ciphertext: &'a [u8],
-}
-
-impl KeyField<'_> {
-    fn to_stored(&self) -> StoredKey {
-        StoredKey {
-            kvno: self.kvno,
-            etype: self.etype,
-            salt: self.salt.map(<[u8]>::to_vec),
-            made: self.made,
-            retired: self.retired,
-            sealed: SealedKey::new(self.master, self.nonce, self.ciphertext.to_vec()),
-        }
-    }
-}
-
-fn read_key<'a>(reader: &mut Reader<'a>) -> Result<KeyField<'a>, DecodeError> {
-    let kvno = reader.narrow()?;
-    let number = reader.signed()?;
-    let etype = i32::try_from(number).ok().and_then(EncType::from_number);
-    let mut key = KeyField {
-        kvno,
-        etype: etype.ok_or(DecodeError::Newer("enctype", number.cast_unsigned()))?,
-        salt: read_option(reader, Reader::octets)?,
-        made: None,
-        retired: read_option(reader, |reader| reader.signed().map(KerberosTime))?,
-        master: reader.narrow()?,
-        nonce: reader.array()?,
-        ciphertext: reader.octets()?,
-    };
-    if !reader.is_empty() {
-        key.made = Some(KerberosTime(reader.signed()?));
-    }
-    Ok(key)
 }
 
 fn read_attributes(reader: &mut Reader<'_>) -> Result<Attributes, DecodeError> {

@@ -18,6 +18,7 @@ mod history;
 mod index;
 mod indexer;
 mod journal;
+mod key_encoding;
 mod key_file;
 mod master_key;
 mod memory;

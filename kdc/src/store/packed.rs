@@ -78,6 +78,11 @@ impl Packed {
         })
     }
 
+    /// Whether any of its keys is good until some time only.
+    pub(super) fn has_retiring_key(&self) -> bool {
+        encoding::has_retiring_key(self.record())
+    }
+
     /// The record. There always is one: nothing becomes a `Packed` that cannot be read.
     pub(super) fn unpack(&self) -> Option<PrincipalRecord> {
         encoding::read_record(self.record(), self.revision()).ok()
