@@ -14,6 +14,8 @@ mod execute;
 mod explain;
 mod import;
 mod keys;
+#[cfg(test)]
+mod keys_tests;
 mod policies;
 mod remote;
 mod rights;
