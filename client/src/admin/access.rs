@@ -134,7 +134,7 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
         }
     }
 
-    fn print_all(&mut self, all: &[impl Serialize], text: &str, json: bool) -> Result<(), AdminError> {
+    pub(super) fn print_all(&mut self, all: &[impl Serialize], text: &str, json: bool) -> Result<(), AdminError> {
         if !json {
             self.out.write_all(text.as_bytes()).map_err(AdminError::Output)?;
             return self.out.flush().map_err(AdminError::Output);

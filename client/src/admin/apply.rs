@@ -10,7 +10,6 @@ use tessera_common::admin::{
 use super::AdminError;
 use super::command::Administrator;
 use super::declaration;
-use super::json_array::JsonArray;
 use super::render::{Look, paint, printable};
 
 const GREEN: &str = "32";
@@ -28,14 +27,10 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
             Response::Differences(some) => Some(some),
             _ => None,
         })?;
+        let text: String = all.iter().map(|difference| lines(difference, self.look)).collect();
+        self.print_all(&all, &text, json)?;
         if json {
-            let mut array = JsonArray::new(&mut self.out);
-            array.add(&all)?;
-            return array.end();
-        }
-        for difference in &all {
-            let text = lines(difference, self.look);
-            self.out.write_all(text.as_bytes()).map_err(AdminError::Output)?;
+            return Ok(());
         }
         let count = |becomes| all.iter().filter(|difference| difference.becomes == becomes).count();
         let [added, changed, removed] = [Becomes::Added, Becomes::Changed, Becomes::Removed].map(count);

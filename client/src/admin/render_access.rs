@@ -1,6 +1,6 @@
 //! Roles and rules as people read them.
 
-use tessera_common::admin::{ActExplanation, ConsideredRight, RoleInfo, RuleInfo, Source};
+use tessera_common::admin::{AccessHistory, ActExplanation, ConsideredRight, RoleInfo, RuleInfo, Source};
 
 use super::render::{BOLD, Look, RED, labelled, names, or, paint, printable, several};
 
@@ -76,15 +76,18 @@ pub(super) fn rule(info: &RuleInfo, look: Look) -> String {
         ("Hours", or_else(&info.hours, "always")),
         ("Max life", one(or(info.max_life.as_ref(), "the realm's"))),
     ];
-    if let Some(history) = &info.history {
-        fields.extend([
-            ("Created", one(history.created.to_string())),
-            ("Changed", one(history.changed.to_string())),
-            ("Changed by", one(history.changed_by.clone())),
-            ("Revision", one(history.revision.to_string())),
-        ]);
-    }
+    fields.extend(info.history.iter().flat_map(recorded));
     labelled(&fields, look, |_, _| false)
+}
+
+/// How a rule or a policy came into the database.
+pub(super) fn recorded(history: &AccessHistory) -> [(&'static str, Vec<String>); 4] {
+    [
+        ("Created", vec![history.created.to_string()]),
+        ("Changed", vec![history.changed.to_string()]),
+        ("Changed by", vec![history.changed_by.clone()]),
+        ("Revision", vec![history.revision.to_string()]),
+    ]
 }
 
 /// Whether an administrator may do something. The labels are the names of the fields in JSON, as people write them.

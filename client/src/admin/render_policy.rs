@@ -3,7 +3,7 @@
 use tessera_common::admin::{PolicyInfo, Source};
 
 use super::render::{Look, labelled, or};
-use super::render_access::columns;
+use super::render_access::{columns, recorded};
 
 /// A list of policies. To a program, a line is a name.
 pub(super) fn policies(all: &[PolicyInfo], look: Look) -> String {
@@ -67,14 +67,7 @@ pub(super) fn policy(info: &PolicyInfo, look: Look) -> String {
         ("Max life", one(or(info.max_life.as_ref(), "the realm's"))),
         ("Max renew", one(or(info.max_renew.as_ref(), "the realm's"))),
     ];
-    if let Some(record) = &info.record {
-        fields.extend([
-            ("Created", one(record.created.to_string())),
-            ("Changed", one(record.changed.to_string())),
-            ("Changed by", one(record.changed_by.clone())),
-            ("Revision", one(record.revision.to_string())),
-        ]);
-    }
+    fields.extend(info.record.iter().flat_map(recorded));
     labelled(&fields, look, |_, _| false)
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tessera_common::admin::{FrameError, Sealed, read_token, write_token};
 use tessera_common::gss::Initiator;
+use tessera_common::krb5_conf;
 use tessera_common::time::KerberosTime;
 
 use super::AdminError;
@@ -18,11 +19,7 @@ const CONNECTING: Duration = Duration::from_secs(10);
 
 /// `HOST:PORT`, as it was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Server {
-    /// A name, or an address without brackets.
-    host: String,
-    port: u16,
-}
+pub(super) struct Server(krb5_conf::Server);
 
 impl FromStr for Server {
     type Err = &'static str;
@@ -40,20 +37,16 @@ impl FromStr for Server {
         if host.is_empty() || host.contains(char::is_whitespace) {
             return Err("the host is missing; write HOST:PORT");
         }
-        Ok(Self {
+        Ok(Self(krb5_conf::Server {
             host: host.to_owned(),
             port,
-        })
+        }))
     }
 }
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
+        fmt::Display::fmt(&self.0, f)
     }
 }
 
@@ -94,9 +87,9 @@ impl Server {
             server: self.to_string(),
             why,
         };
-        let addresses = (self.host.as_str(), self.port).to_socket_addrs();
+        let addresses = (self.0.host.as_str(), self.0.port).to_socket_addrs();
         let addresses = addresses.map_err(|why| AdminError::NoSuchHost {
-            host: self.host.clone(),
+            host: self.0.host.clone(),
             why,
         })?;
         let mut last = io::Error::from(io::ErrorKind::NotFound);
