@@ -65,6 +65,7 @@
 //! Nothing here opens a socket, reads a clock, draws randomness or writes a file: functions take bytes, the time and a
 //! [`Random`] source, and give bytes back. That makes every exchange replayable in a test and usable on any thread.
 
+pub mod accounting;
 pub mod admin;
 pub mod ap;
 pub mod ccache;

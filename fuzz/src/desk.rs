@@ -112,7 +112,7 @@ impl Desk {
                 workers: WORKERS.workers(),
                 reload: Box::new(|| Err("there is no file".into())),
                 rotate_master_key: Box::new(|_| Err("there is no file".into())),
-                log: LOG.log(),
+                accounting: tessera_kdc::accounting::Accounting::new(LOG.log()),
                 connected: Connected::default(),
             },
             administrators,

@@ -1,5 +1,6 @@
 //! The realm: authentication, authorization and accounting, and the wires that ask for them.
 
+pub mod accounting;
 pub mod cli;
 pub mod clock;
 pub mod config;

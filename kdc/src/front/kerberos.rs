@@ -7,11 +7,12 @@ use arc_swap::ArcSwap;
 use super::lockout::Keeper;
 use super::per_thread::PerThread;
 use super::workers::Workers;
+use crate::accounting::Accounting;
 use crate::clock;
 use crate::kerberos::{Held, Kdc, Request};
-use crate::log::Log;
 use crate::net::{Answer, Deferred, Origin, Service};
 use crate::random::ThreadRandom;
+use crate::realm::accounting::ShutOutLine;
 use crate::realm::lockout::ClientTrip;
 use crate::store::{Store, View};
 
@@ -24,19 +25,19 @@ pub struct KerberosFront {
     workers: Arc<Workers>,
     /// What each worker looked up so far.
     handles: PerThread<View>,
-    log: Log,
+    accounting: Accounting,
 }
 
 impl KerberosFront {
     /// A front of this KDC.
     #[must_use]
-    pub fn new(kdc: Arc<ArcSwap<Kdc>>, store: Arc<dyn Store>, workers: Arc<Workers>, log: Log) -> Self {
+    pub fn new(kdc: Arc<ArcSwap<Kdc>>, store: Arc<dyn Store>, workers: Arc<Workers>, accounting: Accounting) -> Self {
         Self {
             kdc,
             store,
             workers,
             handles: PerThread::new(),
-            log,
+            accounting,
         }
     }
 
@@ -52,19 +53,19 @@ impl KerberosFront {
     fn answer_when_kept(&self, trip: ClientTrip, held: Held, origin: &Origin, later: &dyn Fn() -> Deferred) -> Answer {
         let Ok(place) = self.workers.place(origin.peer.ip()) else {
             let id = trip.id;
-            self.log.warn(format_args!(
+            self.accounting.log().warn(format_args!(
                 "that the principal with the id {id} is shut out waits to be written down: too much else waits"
             ));
             return Answer::Silence;
         };
-        let (kdc, store, log) = (self.kdc.load_full(), Arc::clone(&self.store), self.log.clone());
+        let (kdc, store, accounting) = (self.kdc.load_full(), Arc::clone(&self.store), self.accounting.clone());
         let later = later();
         place.run(move || {
             let keeper = Keeper {
                 store: &*store,
                 lockout: kdc.lockout(),
                 settings: kdc.settings(),
-                log: &log,
+                accounting: &accounting,
             };
             if keeper.keep(&trip) {
                 later.reply(held.release());
@@ -86,9 +87,9 @@ impl Service for KerberosFront {
             self.store.renew(handle);
             self.kdc.load().handle(handle, &request, &mut ThreadRandom)
         });
-        self.log.event(&outcome.event);
+        self.accounting.request(&outcome.event);
         if let Some(trip) = &outcome.trips.network {
-            Keeper::log_network(&self.log, trip);
+            self.accounting.shut_out(&ShutOutLine::network(trip));
         }
         match (outcome.trips.client, outcome.held) {
             (Some(trip), Some(held)) => self.answer_when_kept(trip, held, origin, later),

@@ -1,9 +1,9 @@
 //! That somebody is shut out, written down: the request that did it waits for that.
 
+use crate::accounting::Accounting;
 use crate::clock;
-use crate::log::Log;
 use crate::realm::accounting::ShutOutLine;
-use crate::realm::lockout::{ClientTrip, Lockout, NetworkTrip};
+use crate::realm::lockout::{ClientTrip, Lockout};
 use crate::realm::principal::PrincipalRecord;
 use crate::realm::settings::RealmSettings;
 use crate::store::{Author, Change, Store, StoreError};
@@ -20,8 +20,8 @@ pub struct Keeper<'k> {
     pub lockout: &'k Lockout,
     /// For the realm's name.
     pub settings: &'k RealmSettings,
-    /// The log.
-    pub log: &'k Log,
+    /// Who is told.
+    pub accounting: &'k Accounting,
 }
 
 impl Keeper<'_> {
@@ -32,7 +32,7 @@ impl Keeper<'_> {
         let kept = self.try_to_keep(trip);
         if let Err(why) = &kept {
             let id = trip.id;
-            self.log.error(format_args!(
+            self.accounting.log().error(format_args!(
                 "that the principal with the id {id} is shut out is not in the database yet: {why}"
             ));
         }
@@ -67,19 +67,14 @@ impl Keeper<'_> {
             match self.store.commit(&author, vec![change]) {
                 Ok(_) => {
                     self.lockout.kept(trip.id);
-                    self.log
-                        .warn(ShutOutLine::principal(&found.name, &self.settings.name, trip));
+                    let who = ShutOutLine::principal(&found.name, &self.settings.name, trip);
+                    self.accounting.shut_out(&who);
                     return Ok(());
                 }
                 Err(StoreError::Conflict { .. } | StoreError::NotFound) if tries < TRIES => tries += 1,
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    /// Logs that a network is shut out.
-    pub fn log_network(log: &Log, trip: &NetworkTrip) {
-        log.warn(ShutOutLine::network(trip));
     }
 }
 
@@ -89,6 +84,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
+    use crate::log::Log;
     use crate::realm::access::{Access, AccessPolicy};
     use crate::realm::lockout::Attempt;
     use crate::realm::policy::{Policy, PolicyName, PolicyParts};
@@ -155,7 +151,7 @@ mod tests {
                 store: &self.store,
                 lockout: &self.lockout,
                 settings: &self.settings,
-                log: &log.log(),
+                accounting: &Accounting::new(log.log()),
             };
             keeper.keep(trip)
         }

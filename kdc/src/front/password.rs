@@ -6,9 +6,9 @@ use arc_swap::ArcSwap;
 use tessera_common::crypto::EncType;
 
 use super::workers::Workers;
+use crate::accounting::Accounting;
 use crate::clock;
 use crate::kerberos::{Kdc, Outcome, PasswordChange, PasswordStep, Request};
-use crate::log::Log;
 use crate::net::{Answer, Deferred, Origin, Service};
 use crate::random::ThreadRandom;
 use crate::realm::access::AccessPolicy;
@@ -27,18 +27,18 @@ pub struct PasswordFront {
     kdc: Arc<ArcSwap<Kdc>>,
     store: Arc<dyn Store>,
     workers: Arc<Workers>,
-    log: Log,
+    accounting: Accounting,
 }
 
 impl PasswordFront {
     /// A front of this KDC.
     #[must_use]
-    pub fn new(kdc: Arc<ArcSwap<Kdc>>, store: Arc<dyn Store>, workers: Arc<Workers>, log: Log) -> Self {
+    pub fn new(kdc: Arc<ArcSwap<Kdc>>, store: Arc<dyn Store>, workers: Arc<Workers>, accounting: Accounting) -> Self {
         Self {
             kdc,
             store,
             workers,
-            log,
+            accounting,
         }
     }
 }
@@ -53,20 +53,20 @@ impl Service for PasswordFront {
         let kdc = self.kdc.load_full();
         let change = match kdc.open_password(&self.store.view(), &request, &mut ThreadRandom) {
             PasswordStep::Answered(outcome) => {
-                self.log.event(&outcome.event);
+                self.accounting.request(&outcome.event);
                 return outcome.answer.map_or(Answer::Silence, Answer::Reply);
             }
             PasswordStep::Change(change) => change,
         };
         let Ok(place) = self.workers.place(origin.peer.ip()) else {
             // The client asks again, and by then there may be room.
-            self.log.event(&change.dropped("busy"));
+            self.accounting.request(&change.dropped("busy"));
             return Answer::Silence;
         };
-        let (store, log, later) = (Arc::clone(&self.store), self.log.clone(), later());
+        let (store, accounting, later) = (Arc::clone(&self.store), self.accounting.clone(), later());
         place.run(move || {
             let outcome = change_password(&kdc, &*store, *change);
-            log.event(&outcome.event);
+            accounting.request(&outcome.event);
             if let Some(answer) = outcome.answer {
                 later.reply(answer);
             }

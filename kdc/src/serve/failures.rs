@@ -17,6 +17,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tessera_common::time::KerberosTime;
 
+use crate::accounting::Accounting;
 use crate::clock;
 use crate::front::lockout::Keeper;
 use crate::kerberos::Kdc;
@@ -78,7 +79,12 @@ pub(super) fn restore(state: &Path, kdc: &Kdc, log: &Log) {
 
 impl FailuresWriter {
     /// Begins to keep the counts of a KDC in its state directory.
-    pub(super) fn start(state: &Path, kdc: Arc<ArcSwap<Kdc>>, store: Arc<dyn Store>, log: Log) -> io::Result<Self> {
+    pub(super) fn start(
+        state: &Path,
+        kdc: Arc<ArcSwap<Kdc>>,
+        store: Arc<dyn Store>,
+        accounting: Accounting,
+    ) -> io::Result<Self> {
         let (stop, stopped) = channel();
         let path = state.join(FAILURES_FILE);
         let thread = thread::Builder::new().name("failures".into()).spawn(move || {
@@ -87,14 +93,14 @@ impl FailuresWriter {
                 let stop = !matches!(stopped.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout));
                 let kdc = kdc.load_full();
                 if !stop {
-                    keep_late(&kdc, &*store, &log);
+                    keep_late(&kdc, &*store, &accounting);
                 }
                 if kdc.lockout().take_changed() {
                     match write(&path, &kdc) {
                         Ok(()) => failing = false,
                         Err(why) => {
                             if !failing {
-                                log.error(format_args!(
+                                accounting.log().error(format_args!(
                                     "{} cannot be written: {why}; wrong passwords are counted all the same",
                                     path.display()
                                 ));
@@ -126,7 +132,7 @@ impl Drop for FailuresWriter {
 }
 
 // Those whose record could not be written when they were shut out.
-fn keep_late(kdc: &Kdc, store: &dyn Store, log: &Log) {
+fn keep_late(kdc: &Kdc, store: &dyn Store, accounting: &Accounting) {
     let now = clock::now().time;
     let late = kdc.lockout().not_kept(now);
     let late = late.iter().filter(|trip| trip.shut_out.since < now);
@@ -135,7 +141,7 @@ fn keep_late(kdc: &Kdc, store: &dyn Store, log: &Log) {
             store,
             lockout: kdc.lockout(),
             settings: kdc.settings(),
-            log,
+            accounting,
         };
         if !keeper.keep(trip) {
             return;

@@ -23,6 +23,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::accounting::Accounting;
 use crate::clock;
 use crate::config::Config;
 use crate::front::admin::{AdminFront, AdminSocket, Connected, RemoteListener};
@@ -130,11 +131,12 @@ impl Daemon {
         let store = Arc::new(Stoppable::new(self.store));
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
 
+        let accounting = Accounting::new(log.clone());
         let front = KerberosFront::new(
             Arc::clone(&self.kdc),
             Arc::clone(&shared),
             workers.workers(),
-            log.clone(),
+            accounting.clone(),
         );
         let front = Arc::new(front);
         runtime.spawn(tidy(Arc::downgrade(&front)));
@@ -144,7 +146,7 @@ impl Daemon {
             Arc::clone(&self.kdc),
             Arc::clone(&shared),
             workers.workers(),
-            log.clone(),
+            accounting.clone(),
         ));
         let passwords = Listening::start(self.password, 1, &front, log).map_err(failed)?;
 
@@ -153,7 +155,7 @@ impl Daemon {
             &self.config.realm.state,
             Arc::clone(&self.kdc),
             Arc::clone(&shared),
-            log.clone(),
+            accounting.clone(),
         )
         .map_err(failed)?;
 
@@ -176,7 +178,7 @@ impl Daemon {
                 Ok(rollover) => Ok(rollover.sentences()),
                 Err(error) => Err(error.to_string()),
             }),
-            log: log.clone(),
+            accounting,
             connected: Connected::default(),
         });
         let afar: Vec<_> = self.remote.iter().map(RemoteListener::address).collect();

@@ -91,7 +91,8 @@ impl RemoteListener {
                 let started = stream.and_then(|(stream, origin)| front.start_remote(stream, origin));
                 if let Err(why) = started {
                     front
-                        .log
+                        .accounting
+                        .log()
                         .error(format_args!("an administrator from afar could not be served: {why}"));
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
@@ -154,7 +155,7 @@ impl AdminFront {
         let kdc = self.kdc.load();
         let opening = kdc.open_administration(&self.store.view(), &request, &mut ThreadRandom);
         drop(kdc);
-        self.log.event(&opening.event);
+        self.accounting.request(&opening.event);
         write_token(&mut stream, &opening.token?).ok()?;
         let Conversation { context, admitted } = opening.conversation?;
         let mut sealed = Sealed::new(stream, context, time as fn() -> KerberosTime, ThreadRandom);
@@ -179,8 +180,8 @@ impl AdminFront {
 
     fn log_dropped(&self, origin: Origin, reason: &'static str) {
         let result = EventResult::Dropped { reason };
-        self.log
-            .event(&Event::new(clock::now(), origin, Kind::Administration, result));
+        self.accounting
+            .request(&Event::new(clock::now(), origin, Kind::Administration, result));
     }
 }
 

@@ -21,10 +21,10 @@ use super::caller::Caller;
 use super::execute::{Executor, Refused};
 use super::remote::Connected;
 use super::rights::Permits;
+use crate::accounting::Accounting;
 use crate::clock;
 use crate::front::workers::Workers;
 use crate::kerberos::Kdc;
-use crate::log::Log;
 use crate::random::ThreadRandom;
 use crate::store::{Author, Store};
 
@@ -62,8 +62,8 @@ pub struct AdminFront {
     pub reload: Box<Reload>,
     /// What `kdc rotate-master-key` does.
     pub rotate_master_key: Box<RotateMasterKey>,
-    /// The log.
-    pub log: Log,
+    /// Who is told what happened.
+    pub accounting: Accounting,
     /// Who is connected over a network.
     pub connected: Connected,
 }
@@ -125,7 +125,8 @@ impl AdminSocket {
                 let started = stream.and_then(|stream| front.start(stream, &places));
                 if let Err(why) = started {
                     front
-                        .log
+                        .accounting
+                        .log()
                         .error(format_args!("an administrator could not be served: {why}"));
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
@@ -164,7 +165,7 @@ impl AdminFront {
 
     /// The last word to somebody `from` somewhere who may not begin, or not go on.
     pub(super) fn turn_away(&self, stream: &mut impl Dialogue, from: &str, refused: Refused) -> TurnedAway {
-        self.log.warn(format_args!(
+        self.accounting.log().warn(format_args!(
             "an administrator from {from} was refused: {}",
             for_log(&refused.message)
         ));
@@ -178,7 +179,7 @@ impl AdminFront {
         if let FrameError::Message(_) | FrameError::TooLong { .. } = why {
             return self.turn_away(stream, from, refused);
         }
-        self.log.warn(format_args!(
+        self.accounting.log().warn(format_args!(
             "the conversation with an administrator from {from} is ended: {}",
             refused.message
         ));
@@ -272,7 +273,7 @@ impl AdminFront {
         let unheard = if answered.is_err() { " answered=no" } else { "" };
         let Author { who, from, factors, .. } = author;
         let (from, factors) = (from.unwrap_or_default(), factors.unwrap_or_default());
-        self.log.info(format_args!(
+        self.accounting.log().info(format_args!(
             "admin by={who:?} from={from} factors={factors} {what} {outcome}{unheard}"
         ));
         answered.map(drop)
@@ -456,7 +457,7 @@ mod tests {
 
     use super::*;
     use crate::front::workers::{Bounds, WorkersGuard};
-    use crate::log::LogWriter;
+    use crate::log::{Log, LogWriter};
     use crate::realm::settings::RealmSettings;
     use crate::store::Memory;
     use crate::store::test_realm::keyring;
@@ -484,7 +485,7 @@ mod tests {
                 progress(1, 2);
                 Err("no file".into())
             }),
-            log: log.log(),
+            accounting: Accounting::new(log.log()),
             connected: Connected::default(),
         };
         let runtime = Builder::new_multi_thread()
