@@ -69,7 +69,9 @@ fn main() {
     let heir = directory.join("heir");
     std::fs::create_dir(&heir).unwrap();
     std::fs::copy(state.join("master.key"), heir.join("master.key")).unwrap();
-    timed("load", || store::load(&location(heir.clone()), &dump).unwrap());
+    timed("load", || {
+        store::load(&location(heir.clone()), &dump, store::Keys::Taken).unwrap()
+    });
     timed("index made anew", || {
         store::rebuild_index(&location(heir.clone())).unwrap()
     });

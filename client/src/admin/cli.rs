@@ -28,9 +28,10 @@ const DAEMON: &str = "Which daemon";
 #[derive(Debug, Parser)]
 #[command(name = "principal", version, max_term_width = 100)]
 pub(super) struct Cli {
-    /// The realm's configuration, which says where the daemon's socket is
-    #[arg(long, value_name = "FILE", default_value = "realm.toml", global = true, help_heading = DAEMON)]
-    pub(super) config: PathBuf,
+    /// The realm's configuration, which says where the daemon's socket is [default: realm.toml, or where there is none
+    /// /etc/tessera/realm.toml]
+    #[arg(long, value_name = "FILE", global = true, help_heading = DAEMON)]
+    pub(super) config: Option<PathBuf>,
     /// Ask the daemon that listens there, as its realm.toml says in [listen] admin; an IPv6 address stands in brackets
     #[arg(long, value_name = "HOST:PORT", global = true, help_heading = DAEMON)]
     pub(super) server: Option<Server>,

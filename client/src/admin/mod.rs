@@ -22,6 +22,7 @@ mod ticket;
 
 use core::fmt::Display;
 use std::io::{self, IsTerminal as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::program;
@@ -30,7 +31,7 @@ use command::{Administrator, Outcome};
 use connection::Connection;
 pub use error::AdminError;
 use render::Look;
-use tessera_common::admin::Dialogue;
+use tessera_common::admin::{Dialogue, config_file};
 use ticket::Ticket;
 
 /// Does what the command line asks for: 0 when it is done, 1 when it was refused or failed, 2 when it makes no sense.
@@ -41,7 +42,9 @@ pub fn main() -> ExitCode {
         Some(server) => Ticket::obtain(cli.cache.as_deref(), cli.principal.as_deref())
             .and_then(|ticket| Connection::to_server(server, &ticket))
             .and_then(|daemon| run(daemon, cli.command)),
-        None => Connection::to_daemon_of(&cli.config).and_then(|daemon| run(daemon, cli.command)),
+        None => {
+            Connection::to_daemon_of(&config_file(cli.config, Path::exists)).and_then(|daemon| run(daemon, cli.command))
+        }
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -19,6 +19,7 @@ mod settings;
 
 use core::fmt;
 use core::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,22 @@ pub const PROTOCOL: u32 = 3;
 
 /// The socket's name in the state directory.
 pub const SOCKET: &str = "admin.sock";
+
+/// The realm's configuration in the directory where a program was started.
+pub const CONFIG: &str = "realm.toml";
+
+/// The realm's configuration on a machine that serves one realm, as a package installs it.
+pub const SYSTEM_CONFIG: &str = "/etc/tessera/realm.toml";
+
+/// The configuration that a program goes by: the one that it was told; or else [`CONFIG`]; or else, where there is none,
+/// [`SYSTEM_CONFIG`], if there is that. `is_there` tells whether there is a file.
+pub fn config_file(told: Option<PathBuf>, is_there: impl Fn(&Path) -> bool) -> PathBuf {
+    let otherwise = || match (is_there(Path::new(CONFIG)), is_there(Path::new(SYSTEM_CONFIG))) {
+        (false, true) => SYSTEM_CONFIG,
+        _ => CONFIG,
+    };
+    told.unwrap_or_else(|| otherwise().into())
+}
 
 /// The most principals in one [`Request::Import`] or [`Response::Listed`].
 pub const MAX_BATCH: usize = 1000;
@@ -504,6 +521,24 @@ mod tests {
 
     fn json(value: &impl Serialize) -> String {
         serde_json::to_string(value).unwrap()
+    }
+
+    #[test]
+    fn the_configuration_is_the_one_told_or_the_one_here_or_the_machines() {
+        let here = |there: &'static [&str]| move |file: &Path| there.iter().any(|other| file == Path::new(other));
+        for (told, there, found) in [
+            (Some("r.toml"), &[CONFIG, SYSTEM_CONFIG][..], "r.toml"),
+            (None, &[CONFIG, SYSTEM_CONFIG], CONFIG),
+            (None, &[SYSTEM_CONFIG], SYSTEM_CONFIG),
+            (None, &[CONFIG], CONFIG),
+            (None, &[], CONFIG),
+        ] {
+            assert_eq!(
+                config_file(told.map(PathBuf::from), here(there)),
+                Path::new(found),
+                "{told:?} {there:?}"
+            );
+        }
     }
 
     #[test]

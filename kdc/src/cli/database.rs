@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::store::{self, About, Author, Extract, Location, Verified};
+use crate::store::{self, About, Author, Extract, Keys, Location, Verified};
 
 /// Reads all of it, and says what is wrong.
 pub(super) fn verify(location: &Location) -> Result<(), String> {
@@ -84,10 +84,17 @@ pub(super) fn log(location: &Location) -> Result<(), String> {
 }
 
 /// Makes it of a text file.
-pub(super) fn load(location: &Location, file: &Path) -> Result<(), String> {
-    let extract = store::load(location, file).map_err(|error| error.to_string())?;
+pub(super) fn load(location: &Location, file: &Path, keys: Keys) -> Result<(), String> {
+    let extract = store::load(location, file, keys).map_err(|error| error.to_string())?;
+    for notice in &extract.notices {
+        eprintln!("note: {notice}");
+    }
+    let without = match keys {
+        Keys::Taken => "",
+        Keys::LeftOut => " without their keys",
+    };
     println!(
-        "{} of {} in {}",
+        "{} of {}{without} in {}",
         described(&extract),
         location.realm,
         location.state.display()

@@ -3,14 +3,16 @@
 mod database;
 mod master_key;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use nix::sys::stat::{Mode, umask};
+use tessera_common::admin::config_file;
 
 use crate::config::Config;
 use crate::serve;
+use crate::store::Keys;
 
 /// Serves a Kerberos realm.
 ///
@@ -19,9 +21,9 @@ use crate::serve;
 #[derive(Debug, Parser)]
 #[command(name = "kdc", version, after_help = EXIT_STATUS)]
 pub struct Cli {
-    /// The realm's configuration
-    #[arg(long, short, global = true, value_name = "FILE", default_value = "realm.toml")]
-    pub config: PathBuf,
+    /// The realm's configuration [default: realm.toml, or where there is none /etc/tessera/realm.toml]
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// What to do instead of serving
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -47,8 +49,12 @@ pub enum Command {
     /// List the changes that the journal still has: number, time, who made it, what, whose, and from
     /// where and by what proof it was made. For dump --until
     Log,
-    /// Make a database of a dump, in a state directory that has only the master.key
+    /// Make a database of a dump, in a state directory that has only its master.key
     Load {
+        /// Leave out all keys, since the master key is lost: everybody needs a new password, and every service a new keytab.
+        /// Makes a master.key, where there is none
+        #[arg(long)]
+        without_keys: bool,
         /// The dump
         file: PathBuf,
     },
@@ -64,7 +70,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     // Nothing that is made is anybody else's to read, unless said otherwise.
     umask(Mode::from_bits_truncate(0o077));
-    let config = match Config::load(&cli.config) {
+    let config = match Config::load(&config_file(cli.config, Path::exists)) {
         Ok(config) => config,
         Err(error) => {
             eprintln!("{error}");
@@ -80,7 +86,10 @@ pub fn run() -> ExitCode {
         Some(Command::Verify) => database::verify(&config.location()),
         Some(Command::Dump { until, file }) => database::dump(&config.location(), until, &file),
         Some(Command::Log) => database::log(&config.location()),
-        Some(Command::Load { file }) => database::load(&config.location(), &file),
+        Some(Command::Load { without_keys, file }) => {
+            let keys = if without_keys { Keys::LeftOut } else { Keys::Taken };
+            database::load(&config.location(), &file, keys)
+        }
         Some(Command::RotateMasterKey) => master_key::rotate(&config.location()),
         Some(Command::Rebuild) => database::rebuild(&config.location()),
     };
@@ -119,13 +128,10 @@ mod tests {
     fn the_configuration_may_be_named_before_or_behind_the_command() {
         for line in [["kdc", "--config", "r.toml", "check"], ["kdc", "check", "-c", "r.toml"]] {
             let cli = Cli::try_parse_from(line).unwrap();
-            assert_eq!(cli.config, PathBuf::from("r.toml"));
+            assert_eq!(cli.config, Some(PathBuf::from("r.toml")));
             assert!(matches!(cli.command, Some(Command::Check)));
         }
-        assert_eq!(
-            Cli::try_parse_from(["kdc"]).unwrap().config,
-            PathBuf::from("realm.toml")
-        );
+        assert_eq!(Cli::try_parse_from(["kdc"]).unwrap().config, None);
     }
 
     #[test]

@@ -224,7 +224,7 @@ fn because<'a>(policy: AccessPolicy<'_>, asked: &Asked<'a>) -> Option<Because<'a
         return Some(Because::GivesRights(role));
     }
     // A ticket-granting service of another realm is one as well: who has its key is whoever that realm vouches for.
-    let is_built_in = |name: &Name| name.tgs_realm().is_some() || founding::is_built_in(name, policy.settings);
+    let is_built_in = |name: &Name| name.tgs_realm().is_some() || founding::is_built_in(name, &policy.settings.name);
     if asked.target.names().any(is_built_in) {
         return Some(Because::BuiltIn);
     }

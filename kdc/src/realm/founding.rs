@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use tessera_common::Random;
-use tessera_common::name::{Name, NameError};
+use tessera_common::name::{Name, NameError, Realm};
 use tessera_common::time::KerberosTime;
 
 use super::keys::{self, Former, FreshKeys};
@@ -25,10 +25,8 @@ pub fn blank(name: Name, author: &Author, random: &mut dyn Random) -> PrincipalR
 
 /// Whether the realm cannot do without this principal: it is neither removed nor renamed.
 #[must_use]
-pub fn is_built_in(name: &Name, settings: &RealmSettings) -> bool {
-    name.tgs_realm() == Some(settings.name.as_str())
-        || name.is(&["kadmin", "admin"])
-        || name.is(&["kadmin", "changepw"])
+pub fn is_built_in(name: &Name, realm: &Realm) -> bool {
+    name.tgs_realm() == Some(realm.as_str()) || name.is(&["kadmin", "admin"]) || name.is(&["kadmin", "changepw"])
 }
 
 /// The changes that make an empty database a realm: krbtgt/REALM, kadmin/admin and kadmin/changepw with random keys. Those
@@ -91,11 +89,11 @@ mod tests {
         let names: Vec<_> = view.sorted().map(|record| record.name.to_string()).collect();
         assert_eq!(names, ["kadmin/admin", "kadmin/changepw", "krbtgt/EXAMPLE.COM"]);
         for record in view.iter() {
-            assert!(is_built_in(&record.name, &settings));
+            assert!(is_built_in(&record.name, &settings.name));
             assert_eq!((record.kvno(), record.keys.len()), (Some(1), 4));
             view.key(&record, &record.keys[0]).unwrap();
         }
-        assert!(!is_built_in(&Name::parse("krbtgt/OTHER").unwrap(), &settings));
+        assert!(!is_built_in(&Name::parse("krbtgt/OTHER").unwrap(), &settings.name));
         assert!(
             found(&view, &settings, &author(), &mut Counter::default())
                 .unwrap()

@@ -4,6 +4,8 @@ use std::env;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use tessera_common::admin::config_file;
+
 use crate::config::Config;
 
 /// The line that tells a waiting program where the realm is served.
@@ -21,7 +23,7 @@ pub(super) fn ready(kerberos: &[SocketAddr], password: &[SocketAddr], admin: &[S
 /// What to type in a new realm, ready to paste.
 pub(super) fn next_steps(config: &Config) -> String {
     let programs = programs();
-    let config_flag = if config.file == Path::new("realm.toml") {
+    let config_flag = if config.file == config_file(None, Path::exists) {
         String::new()
     } else {
         format!(" --config {}", quoted(&config.file))

@@ -26,6 +26,7 @@ use super::dump_record::DumpedRecord;
 use super::error::{OpenError, io_error};
 use super::hexadecimal;
 use super::{KeyCheck, Keyring, View};
+use crate::realm::principal::PrincipalRecord;
 
 const FORMAT: u32 = 1;
 /// With roles or rules of the realm.
@@ -160,8 +161,12 @@ impl<'a> DumpFile<'a> {
         })
     }
 
-    /// Reads the rest. The view is at the dump's sequence number.
-    pub(super) fn read(mut self, keyring: Arc<Keyring>) -> Result<View, OpenError> {
+    /// Reads the rest: of each principal what `keep` makes of it. The view is at the dump's sequence number.
+    pub(super) fn read(
+        mut self,
+        keyring: Arc<Keyring>,
+        keep: impl Fn(PrincipalRecord) -> Option<PrincipalRecord>,
+    ) -> Result<View, OpenError> {
         let mut view = View::empty(keyring);
         for _ in 0..self.access {
             let dumped: DumpedAccess = self.next_record()?;
@@ -173,7 +178,9 @@ impl<'a> DumpFile<'a> {
             let dumped: DumpedRecord = self.next_record()?;
             let record = dumped.into_record().map_err(|error| self.malformed(error))?;
             self.check_revision(record.revision)?;
-            view.restore_record(&record).map_err(|error| self.malformed(error))?;
+            if let Some(record) = keep(record) {
+                view.restore_record(&record).map_err(|error| self.malformed(error))?;
+            }
         }
         let octets = self.next_line()?;
         let trailer: Trailer = serde_json::from_slice(&octets)

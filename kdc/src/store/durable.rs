@@ -17,7 +17,7 @@ use super::journal::{Disk, FileSystem, Journal, Settings};
 use super::key_file::{KeyFile, MasterKeyError};
 use super::notice::{Notice, Report};
 use super::published::Published;
-use super::recovery::{self, Expected, IndexUse, Recovered};
+use super::recovery::{self, Expected, IndexUse, Recovered, Sealed};
 use super::rollover::{MasterKeys, Resumed, Rollover, RolloverError};
 use super::segment_file::SegmentFile;
 use super::snapshotter::{Schedule, Snapshotter};
@@ -26,7 +26,7 @@ use super::writer::Writer;
 use super::{Author, Change, Keyring, MASTER_KEY_OCTETS, MasterKey, Store, StoreError, Subject, View};
 
 /// The number of the first master key of a realm.
-const FIRST_MASTER: u32 = 1;
+pub(super) const FIRST_MASTER: u32 = 1;
 
 /// How a database is opened.
 #[derive(Clone)]
@@ -213,12 +213,9 @@ fn create(disk: Box<dyn Disk>, state: &StateDir, options: &Options) -> Result<Pa
     let keyring = match key_file.read()? {
         Some(keyring) => keyring,
         None => {
-            let mut octets = Zeroizing::new([0; MASTER_KEY_OCTETS]);
-            random(octets.as_mut(), state)?;
-            let master = MasterKey::new(FIRST_MASTER, octets);
-            key_file.make(&master)?;
+            let keyring = make_keyring(state, &key_file, FIRST_MASTER)?;
             (options.report)(Notice::MasterKeyMade(key_file.path().to_owned()));
-            Keyring::new(master)
+            keyring
         }
     };
     let identity = new_identity(state, &options.realm, &keyring)?;
@@ -241,6 +238,7 @@ fn resume(disk: Box<dyn Disk>, state: &StateDir, options: &Options) -> Result<Pa
     let expected = Expected {
         state,
         keyring: &keyring,
+        sealed: Sealed::Opens,
         key_path: key_file.path(),
         until: None,
     };
@@ -282,6 +280,15 @@ fn resume(disk: Box<dyn Disk>, state: &StateDir, options: &Options) -> Result<Pa
         index,
         unindexed: changed,
     })
+}
+
+/// A new master key, in a file that is not there yet.
+pub(super) fn make_keyring(state: &StateDir, key_file: &KeyFile, number: u32) -> Result<Keyring, OpenError> {
+    let mut octets = Zeroizing::new([0; MASTER_KEY_OCTETS]);
+    random(octets.as_mut(), state)?;
+    let keyring = Keyring::new(MasterKey::new(number, octets));
+    key_file.make(&keyring)?;
+    Ok(keyring)
 }
 
 /// The master keys of a database that is there.

@@ -133,15 +133,15 @@ impl KeyFile {
         self.parse(&text).map(Some)
     }
 
-    /// Makes a file with a key in it.
-    pub(super) fn make(&self, master: &MasterKey) -> Result<(), MasterKeyError> {
+    /// Makes a file with these keys in it.
+    pub(super) fn make(&self, keyring: &Keyring) -> Result<(), MasterKeyError> {
         let mut text = Zeroizing::new(String::with_capacity(1024));
         text.push_str(FIRST_LINE);
         text.push_str(
             "\n# The key to every key in the database. Whoever reads it can be anybody in the realm; without it, the\n\
              # database is worth nothing. Keep a copy where the database's copies are not.\n",
         );
-        put_line(&mut text, master);
+        keyring.masters().for_each(|master| put_line(&mut text, master));
         atomic_file::write(&self.path, text.as_bytes()).map_err(|error| self.io(error))
     }
 
@@ -262,7 +262,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = KeyFile::of(directory.path(), None);
         assert!(file.read().unwrap().is_none());
-        file.make(&master(1, 0xa7)).unwrap();
+        file.make(&Keyring::new(master(1, 0xa7))).unwrap();
         assert_eq!(file.read().unwrap().unwrap().sealing().check(), master(1, 0xa7).check());
         assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
     }
@@ -290,7 +290,7 @@ mod tests {
             path: credential.clone(),
             credential: true,
         }
-        .make(&master(3, 1))
+        .make(&Keyring::new(master(3, 1)))
         .unwrap();
         fs::set_permissions(&credential, Permissions::from_mode(0o444)).unwrap();
         assert_eq!(of().read().unwrap().unwrap().sealing().id(), 3);

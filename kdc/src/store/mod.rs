@@ -54,7 +54,9 @@ pub use self::key_file::{CREDENTIAL, MASTER_KEY_FILE, MasterKeyError};
 pub use self::master_key::{KeyCheck, Keyring, MASTER_KEY_OCTETS, MasterKey, SealError};
 pub use self::memory::Memory;
 pub use self::notice::{Notice, Report};
-pub use self::offline::{Extract, Location, Verified, change_master_key, dump, history, load, rebuild_index, verify};
+pub use self::offline::{
+    Extract, Keys, Location, Verified, change_master_key, dump, history, load, rebuild_index, verify,
+};
 pub use self::rollover::{Rollover, RolloverError};
 pub use self::view::View;
 use crate::realm::access_record::{AccessKey, AccessRecord};

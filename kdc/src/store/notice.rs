@@ -12,6 +12,10 @@ use super::Rollover;
 pub enum Notice {
     /// A master key was made.
     MasterKeyMade(PathBuf),
+    /// The file with the master keys was lost, and is written anew.
+    MasterKeyRestored(PathBuf),
+    /// There is no file with the master keys, which the keys in a dump are sealed under.
+    MasterKeyLost(PathBuf),
     /// Another master key seals.
     MasterKeyChanged(Rollover),
     /// A change of the master key that was begun cannot be finished now, for this reason.
@@ -72,6 +76,16 @@ impl fmt::Display for Notice {
                 f,
                 "a new master key is in {}; keep a copy of it apart from the database: without it, nothing in the \
                  database can be used",
+                path.display()
+            ),
+            Self::MasterKeyRestored(path) => write!(
+                f,
+                "{} was gone; the master keys in force are in a new one; keep a copy of it apart from the database",
+                path.display()
+            ),
+            Self::MasterKeyLost(path) => write!(
+                f,
+                "there is no {}: unless it is found, what was dumped is of use with `kdc load --without-keys` only",
                 path.display()
             ),
             Self::MasterKeyChanged(rollover) => f.write_str(&rollover.sentences().join("; ")),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tessera_common::name::Realm;
 
-use super::durable::{Durable, Options, keyring_of, new_identity};
+use super::durable::{Durable, FIRST_MASTER, Options, keyring_of, make_keyring, new_identity};
 use super::error::{OpenError, io_error};
 use super::head::{Head, Kind};
 use super::history::{self, Event};
@@ -17,11 +17,14 @@ use super::journal::{Bad, FileSystem, Journal, Settings};
 use super::key_file::{KeyFile, MasterKeyError};
 use super::notice::{Notice, Report};
 use super::packed::Packed;
-use super::recovery::{self, Expected, IndexUse, Recovered};
+use super::recovery::{self, Expected, IndexUse, Recovered, Sealed};
 use super::rollover::{Rollover, RolloverError, needed_by_files};
 use super::segment_file::SegmentFile;
 use super::state_dir::StateDir;
-use super::{View, dump_file, snapshot};
+use super::{Keyring, MasterKey, View, dump_file, snapshot};
+use crate::random::ThreadRandom;
+use crate::realm::founding;
+use crate::realm::principal::PrincipalRecord;
 
 /// A database on disk.
 #[derive(Clone, Debug)]
@@ -54,19 +57,31 @@ pub struct Extract {
 /// [`OpenError`].
 pub fn dump(location: &Location, until: Option<u64>, file: &Path) -> Result<Extract, OpenError> {
     let state = existing(location)?;
-    let (key_file, keyring) = keyring_of(&state, location.credentials.as_deref())?;
+    let key_file = KeyFile::of(&state.path, location.credentials.as_deref());
+    let (keyring, sealed) = match key_file.read()? {
+        Some(keyring) => (keyring, Sealed::Opens),
+        // Nothing is opened for a dump.
+        None => (
+            Keyring::new(MasterKey::random(FIRST_MASTER, &mut ThreadRandom)),
+            Sealed::Lost,
+        ),
+    };
     let expected = Expected {
         state: &state,
-        keyring: &keyring,
+        keyring: &Arc::new(keyring),
+        sealed,
         key_path: key_file.path(),
         until,
     };
     let Recovered {
         view,
         identity,
-        notices,
+        mut notices,
         ..
     } = read_beside_a_daemon(&expected)?;
+    if sealed == Sealed::Lost {
+        notices.push(Notice::MasterKeyLost(key_file.path().to_owned()));
+    }
     dump_file::write(file, &identity.realm, identity.check, &view).map_err(io_error("write the dump", file))?;
     Ok(Extract {
         principals: view.len(),
@@ -76,11 +91,21 @@ pub fn dump(location: &Location, until: Option<u64>, file: &Path) -> Result<Extr
     })
 }
 
-/// Makes a database of a dump, in a state directory that has none. Its master key has to be there already.
+/// What becomes of a dump's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// They are taken; the master key that they are sealed under has to be there already.
+    Taken,
+    /// They are left out, since that master key is lost: every principal is to have a new password or new keys. The realm's own
+    /// principals are left out whole, and are made anew at the first start. A master key is made where there is none.
+    LeftOut,
+}
+
+/// Makes a database of a dump, in a state directory that has none.
 ///
 /// # Errors
 /// [`OpenError`]; then there is still no database.
-pub fn load(location: &Location, file: &Path) -> Result<Extract, OpenError> {
+pub fn load(location: &Location, file: &Path, keys: Keys) -> Result<Extract, OpenError> {
     let dump = dump_file::DumpFile::open(file)?;
     if dump.realm != location.realm {
         let why = format!("the dump is of the realm {}, not of {}", dump.realm, location.realm);
@@ -96,14 +121,35 @@ pub fn load(location: &Location, file: &Path) -> Result<Extract, OpenError> {
         return Err(OpenError::NotEmpty(state.path));
     }
     let key_file = KeyFile::of(&state.path, location.credentials.as_deref());
-    let missing = || MasterKeyError::Missing {
-        path: key_file.path().to_owned(),
-        master: dump.check.master,
+    let mut notices = Vec::new();
+    let found = key_file.read()?;
+    let (keyring, view) = match keys {
+        Keys::Taken => {
+            let missing = || MasterKeyError::Missing {
+                path: key_file.path().to_owned(),
+                master: dump.check.master,
+            };
+            let keyring = Arc::new(found.ok_or_else(missing)?);
+            recovery::check_keyring(dump.check, &keyring, key_file.path())?;
+            let view = dump.read(Arc::clone(&keyring), Some)?;
+            recovery::check_masters(&view, key_file.path())?;
+            (keyring, view)
+        }
+        Keys::LeftOut => {
+            let keyring = match found {
+                Some(keyring) => keyring,
+                None => {
+                    // Not the lost one's number: nobody should take it for that.
+                    let keyring = make_keyring(&state, &key_file, dump.check.master.saturating_add(1))?;
+                    notices.push(Notice::MasterKeyMade(key_file.path().to_owned()));
+                    keyring
+                }
+            };
+            let keyring = Arc::new(keyring);
+            let view = dump.read(Arc::clone(&keyring), |record| without_keys(record, &location.realm))?;
+            (keyring, view)
+        }
     };
-    let keyring = Arc::new(key_file.read()?.ok_or_else(missing)?);
-    recovery::check_keyring(dump.check, &keyring, key_file.path())?;
-    let view = dump.read(Arc::clone(&keyring))?;
-    recovery::check_masters(&view, key_file.path())?;
 
     let identity = new_identity(&state, &location.realm, &keyring)?;
     let (sequence, chain) = (view.sequence(), view.chain());
@@ -129,8 +175,17 @@ pub fn load(location: &Location, file: &Path) -> Result<Extract, OpenError> {
         principals: view.len(),
         access: view.access().len(),
         sequence,
-        notices: Vec::new(),
+        notices,
     })
+}
+
+/// What is left of a principal whose keys are lost; `None`, it is one that is made anew.
+fn without_keys(mut record: PrincipalRecord, realm: &Realm) -> Option<PrincipalRecord> {
+    record.keys.clear();
+    record.staged.clear();
+    record.former_passwords.clear();
+    record.keys_changed = None;
+    (!founding::is_built_in(&record.name, realm)).then_some(record)
 }
 
 /// Makes the index of a database anew. How many principals are in it.
@@ -144,6 +199,7 @@ pub fn rebuild_index(location: &Location) -> Result<usize, OpenError> {
     let expected = Expected {
         state: &state,
         keyring: &keyring,
+        sealed: Sealed::Opens,
         key_path: key_file.path(),
         until: None,
     };
@@ -218,6 +274,7 @@ pub fn verify(location: &Location) -> Result<Verified, OpenError> {
     let expected = Expected {
         state: &state,
         keyring: &keyring,
+        sealed: Sealed::Opens,
         key_path: key_file.path(),
         until: None,
     };

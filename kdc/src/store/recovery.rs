@@ -31,10 +31,21 @@ pub(super) type Position = (u64, u32);
 pub(super) struct Expected<'a> {
     pub(super) state: &'a StateDir,
     pub(super) keyring: &'a Arc<Keyring>,
+    /// Whether that has to be right.
+    pub(super) sealed: Sealed,
     /// Where the keyring is from, for errors.
     pub(super) key_path: &'a Path,
     /// Nothing after this change is wanted, nor looked at.
     pub(super) until: Option<u64>,
+}
+
+/// Whether a database is of use whose keys do not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sealed {
+    /// Its master keys have to be in the keyring.
+    Opens,
+    /// They are lost, and nothing is to be opened.
+    Lost,
 }
 
 /// What was found.
@@ -119,7 +130,9 @@ pub(super) fn check_masters(view: &View, path: &Path) -> Result<(), MasterKeyErr
 /// Reads the database.
 pub(super) fn recover(expected: &Expected<'_>, index: IndexUse) -> Result<Recovered, OpenError> {
     let identity = identity(expected.state)?;
-    check_keyring(identity.check, expected.keyring, expected.key_path)?;
+    if expected.sealed == Sealed::Opens {
+        check_keyring(identity.check, expected.keyring, expected.key_path)?;
+    }
     let mut history = History {
         expected,
         segments: expected.state.segments()?,
@@ -282,7 +295,9 @@ impl History<'_> {
                 last: view.sequence(),
             });
         }
-        check_masters(&view, self.expected.key_path)?;
+        if self.expected.sealed == Sealed::Opens {
+            check_masters(&view, self.expected.key_path)?;
+        }
         let notices = std::mem::take(&mut self.notices);
         Ok(Recovered {
             view,

@@ -145,7 +145,7 @@ impl MasterKeys {
             }
         };
         let in_force = self.published.view();
-        let keyring = self.read()?;
+        let keyring = self.read_or_restore(in_force.keyring())?;
         check_holds(&keyring, in_force.keyring(), &self.key_file)?;
         let sealing = in_force.keyring().sealing().id();
         if keyring.sealing().id() > sealing {
@@ -157,6 +157,16 @@ impl MasterKeys {
             self.writer.set_keys(Arc::new(self.read()?), false)?;
         }
         self.finish(progress)
+    }
+
+    /// The keys of the file; those in force, where it is lost, and then they are in a new one. As long as this process runs,
+    /// nothing is lost with the file.
+    fn read_or_restore(&self, in_force: &Arc<Keyring>) -> Result<Keyring, MasterKeyError> {
+        if self.key_file.read()?.is_none() {
+            self.key_file.make(in_force)?;
+            (self.report)(Notice::MasterKeyRestored(self.key_file.path().to_owned()));
+        }
+        self.read()
     }
 
     /// Goes on with what was begun before the database was opened, as often as it takes.

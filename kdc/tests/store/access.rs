@@ -5,7 +5,7 @@ use std::thread;
 use tessera_common::role::RoleName;
 use tessera_kdc::realm::access_record::{AccessKey, AccessRecord, Declared};
 use tessera_kdc::realm::rules::{Rule, RuleName};
-use tessera_kdc::store::{self, About};
+use tessera_kdc::store::{self, About, Keys};
 
 use super::dump::{location, problems};
 use super::start::in_index;
@@ -210,7 +210,7 @@ fn a_dump_has_them_and_without_them_it_is_as_it_was_before_there_were_any() {
         fs::create_dir(heir.state()).unwrap();
         fs::copy(site.state().join("master.key"), heir.state().join("master.key")).unwrap();
         fs::write(&file, text).unwrap();
-        store::load(&location(&heir), &file).map(|_| heir)
+        store::load(&location(&heir), &file, Keys::Taken).map(|_| heir)
     };
     let heir = load(&text).unwrap();
     let again = heir.directory.path().join("again.dump");

@@ -3,7 +3,7 @@
 use tessera_common::Random as _;
 use tessera_common::crypto::{EncType, Key};
 use tessera_kdc::realm::principal::StoredKey;
-use tessera_kdc::store::{self, About, Location, MasterKeyError};
+use tessera_kdc::store::{self, About, Keys, Location, MasterKeyError};
 
 use super::*;
 
@@ -85,7 +85,7 @@ fn a_dump_loaded_and_dumped_again_is_the_same() {
     assert_eq!((extract.principals, extract.sequence), (25, 25));
 
     let heir = heir(&site);
-    store::load(&location(&heir), &file).unwrap();
+    store::load(&location(&heir), &file, Keys::Taken).unwrap();
     let again = heir.directory.path().join("again.dump");
     store::dump(&location(&heir), None, &again).unwrap();
     assert_eq!(fs::read_to_string(&again).unwrap(), fs::read_to_string(&file).unwrap());
@@ -104,6 +104,52 @@ fn a_dump_loaded_and_dumped_again_is_the_same() {
     drop(opened);
     assert_eq!(heir.open().view().len(), 26);
     assert_eq!(problems(&heir), [""; 0]);
+}
+
+#[test]
+fn a_realm_whose_master_key_is_lost_is_dumped_and_goes_on_without_its_keys() {
+    let (site, file) = site_with_keys(3);
+    let store = site.open();
+    store
+        .commit(
+            &author(),
+            vec![put(PrincipalRecord {
+                name: format!("krbtgt/{}", realm()).parse().unwrap(),
+                ..user(40)
+            })],
+        )
+        .unwrap();
+    drop(store);
+    fs::remove_file(site.state().join("master.key")).unwrap();
+    let extract = store::dump(&location(&site), None, &file).unwrap();
+    let notice = extract.notices.last().unwrap();
+    assert!(notice.to_string().contains("load --without-keys"), "{notice}");
+
+    let heir = Site::new();
+    fs::create_dir(heir.state()).unwrap();
+    let missing = store::load(&location(&heir), &file, Keys::Taken).unwrap_err();
+    assert!(matches!(missing, OpenError::MasterKey(MasterKeyError::Missing { .. })));
+    assert!(!heir.state().join("master.key").exists());
+    let extract = store::load(&location(&heir), &file, Keys::LeftOut).unwrap();
+    // Who the realm cannot do without is made anew, with new keys, at the first start.
+    assert_eq!((extract.principals, extract.sequence), (3, 4));
+    let opened = heir.try_open().unwrap();
+    let (before, view) = (site_names(3), opened.store.view());
+    let names: Vec<_> = view.sorted().map(|record| record.name.to_string()).collect();
+    assert_eq!(names, before);
+    assert!(
+        view.iter()
+            .all(|record| record.keys.is_empty() && record.keys_changed.is_none())
+    );
+    assert_eq!(
+        view.keyring().sealing().id(),
+        2,
+        "nobody takes it for the one that is lost"
+    );
+}
+
+fn site_names(count: u64) -> Vec<String> {
+    (0..count).map(|n| user(n).name.to_string()).collect()
 }
 
 #[test]
@@ -144,7 +190,7 @@ fn what_is_before_damage_can_be_dumped_as_the_refusal_says() {
 
     store::dump(&location(&site), damage.good, &file).unwrap();
     let heir = heir(&site);
-    store::load(&location(&heir), &file).unwrap();
+    store::load(&location(&heir), &file, Keys::Taken).unwrap();
     let store = heir.open();
     assert_eq!((store.view().len(), store.view().sequence()), (6, 6));
 }
@@ -162,19 +208,19 @@ fn a_dump_altered_or_cut_anywhere_is_not_loaded() {
     });
     for bad in bad.chain([[&octets[..], b"\n"].concat()]) {
         fs::write(&file, &bad).unwrap();
-        let error = store::load(&location(&heir), &file).unwrap_err();
+        let error = store::load(&location(&heir), &file, Keys::Taken).unwrap_err();
         assert!(!heir.state().join("realm").exists(), "{error}");
         assert!(!heir.state().join("journal").exists(), "{error}");
     }
     fs::write(&file, &octets).unwrap();
-    store::load(&location(&heir), &file).unwrap();
+    store::load(&location(&heir), &file, Keys::Taken).unwrap();
 }
 
 #[test]
 fn a_dump_is_loaded_only_where_nothing_is_and_its_own_master_key() {
     let (site, file) = site_with_keys(2);
     store::dump(&location(&site), None, &file).unwrap();
-    let load = |site: &Site| store::load(&location(site), &file).unwrap_err();
+    let load = |site: &Site| store::load(&location(site), &file, Keys::Taken).unwrap_err();
     assert!(matches!(load(&site), OpenError::NotEmpty(_)));
     assert!(matches!(
         load(&Site::new()),
@@ -198,7 +244,7 @@ fn a_dump_is_loaded_only_where_nothing_is_and_its_own_master_key() {
         ..location(&heir(&site))
     };
     assert!(matches!(
-        store::load(&other, &file),
+        store::load(&other, &file, Keys::Taken),
         Err(OpenError::Dump { line: 1, .. })
     ));
     assert!(matches!(
@@ -212,7 +258,7 @@ fn a_load_that_was_interrupted_is_refused() {
     let (site, file) = site_with_keys(2);
     store::dump(&location(&site), None, &file).unwrap();
     let heir = heir(&site);
-    store::load(&location(&heir), &file).unwrap();
+    store::load(&location(&heir), &file, Keys::Taken).unwrap();
     fs::remove_file(heir.state().join("realm")).unwrap();
     assert!(matches!(heir.refused(), OpenError::Unfinished(_)));
 }

@@ -347,6 +347,18 @@ fn a_credential_is_not_written_and_what_to_do_is_said() {
 }
 
 #[test]
+fn a_file_that_is_lost_while_the_realm_is_served_is_written_anew() {
+    let site = site(u64::MAX, 3);
+    let store = site.open();
+    let before = keys(&store);
+    fs::remove_file(site.state().join("master.key")).unwrap();
+    assert_eq!(store.change_master_key(&mut |_, _| {}).unwrap().sealing, 2);
+    assert_eq!(held(&site).last(), Some(&2));
+    drop(store);
+    assert_eq!(keys(&site.open()), before);
+}
+
+#[test]
 fn a_file_that_lacks_the_key_in_force_is_not_added_to() {
     let (site, other) = (site(1 << 20, 3), site(1 << 20, 0));
     let store = site.open();

@@ -270,7 +270,7 @@ impl Executor<'_> {
             return;
         }
         for record in view.sorted() {
-            if seen.contains(&record.id) || founding::is_built_in(&record.name, &self.settings) {
+            if seen.contains(&record.id) || founding::is_built_in(&record.name, &self.settings.name) {
                 continue;
             }
             plan.differences.push(Difference {

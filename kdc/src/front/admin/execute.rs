@@ -297,7 +297,7 @@ impl Executor<'_> {
     fn password(&mut self, name: &str, password: &Password, enctypes: Option<&[String]>) -> Result<Response, Refused> {
         let view = self.store.view();
         let record = self.find(&view, name)?;
-        if founding::is_built_in(&record.name, &self.settings) {
+        if founding::is_built_in(&record.name, &self.settings.name) {
             return Err(Refused::new(
                 Reason::Protected,
                 format!(
@@ -561,7 +561,7 @@ impl Executor<'_> {
     }
 
     fn is_not_built_in(&self, record: &PrincipalRecord, what: &str) -> Result<(), Refused> {
-        if founding::is_built_in(&record.name, &self.settings) {
+        if founding::is_built_in(&record.name, &self.settings.name) {
             let message = format!("{} cannot be {what}: the realm needs it", self.full(&record.name));
             return Err(Refused::new(Reason::Protected, message));
         }
