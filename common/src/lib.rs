@@ -87,7 +87,7 @@ pub mod role;
 pub mod spnego;
 mod stored_key;
 pub mod time;
-mod tlv;
+pub mod tlv;
 pub mod wire;
 
 /// A source of unpredictable octets, handed in by whoever runs the protocol.

@@ -39,6 +39,7 @@ fn main() -> io::Result<()> {
     contexts()?;
     preauthentication(&day)?;
     files(&day)?;
+    heimdal()?;
     texts()?;
     administration()
 }
@@ -425,6 +426,58 @@ fn files(day: &Day) -> io::Result<()> {
         .unwrap();
     cache.entries.extend(day.credentials.iter().map(Entry::from_credential));
     put("ccache", "ccache", [cache.to_bytes().to_vec()])
+}
+
+// A dump with a principal of each kind, decrypted and not, and a master key in each of its forms.
+fn heimdal() -> io::Result<()> {
+    const LAST_CHANGE: &str = "301AA003010100A113A711180F32303236313132393136333732355A";
+    const ALIASES: &str = "305FA003010100A158A6563054A003010100A14D304B3024A0133011A003020101A10A30081B06726F62657274A10D1B0B4F4C442E45\
+                           58414D504C453023A0123010A003020101A10930071B05626F626279A10D1B0B4F4C442E4558414D504C45";
+    const FORMER: &str = "3058A003010100A151A94F304D304BA003020102A131302F302DA11B3019A003020111A112041009090909090909090909090909090909\
+                          A20E300CA003020103A10504036F6C64A211180F32303235313132393136333732355A";
+    let dates = "20261129163725:kadmin/admin@OLD.EXAMPLE 20261129163726:kadmin/admin@OLD.EXAMPLE";
+    let (aes256, aes128) = ("0B".repeat(32), "0C".repeat(16));
+    let krbtgt = format!(
+        "krbtgt/OLD.EXAMPLE@OLD.EXAMPLE 2::18:{aes256}:-::17:{aes128}:- {dates} - - - - - 126 20261129163725:301534:3 {LAST_CHANGE}\n"
+    );
+    let bob = format!(
+        "bob@OLD.EXAMPLE 3::18:{aes256}:3/\"OLD.EXAMPLEbob\"::23:{aes128}:10/6F6C64 {dates} 20300102235959 - 20290203235959 86400 \
+         604800 262526 - {LAST_CHANGE}:{ALIASES}:{FORMER}\n"
+    );
+    let odd = format!(
+        "o\\ d\\\\d/x\\@y@OLD.EXAMPLE 1:1:18:{aes256}:- 19700101000000:UNKNOWN - - - - - - -2147483522 - 300CA003010100A105AA03020102\n"
+    );
+    let foreign =
+        format!("WELLKNOWN/org.h5l.fast-cookie@WELLKNOWN:ORG.H5L 1::18:{aes256}:- {dates} - - - 3600 3600 383 - -\n");
+    put(
+        "heimdal_dump",
+        "dump",
+        [
+            krbtgt.clone(),
+            [&krbtgt, &bob, &foreign].map(String::as_str).concat(),
+            [krbtgt, odd].concat(),
+            "kdb5_util load_dump version 7\n".into(),
+        ],
+    )?;
+    let keytab = Keytab {
+        entries: vec![KeytabEntry {
+            principal: "K/M@OLD.EXAMPLE".parse().unwrap(),
+            name_type: name_type::PRINCIPAL,
+            timestamp: NOON.time,
+            kvno: 1,
+            key: key_of("alice").into(),
+        }],
+    };
+    let der = encode(&EncryptionKey {
+        keytype: 17,
+        keyvalue: Octets(vec![7; 16]),
+    });
+    let stash = [&[17, 0, 16, 0, 0, 0][..], &[7; 16]].concat();
+    put(
+        "heimdal_dump",
+        "master-key",
+        [keytab.to_bytes().to_vec(), der, stash, vec![7; 8]],
+    )
 }
 
 fn texts() -> io::Result<()> {

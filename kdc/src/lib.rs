@@ -8,6 +8,7 @@ pub mod front;
 pub mod kerberos;
 pub mod krb5_conf;
 pub mod log;
+pub mod migration;
 pub mod net;
 pub mod random;
 pub mod realm;

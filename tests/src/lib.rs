@@ -14,7 +14,8 @@
 //! assert!(desk.mit("klist").run().ok().contains("alice@EXAMPLE.COM"));
 //! ```
 //!
-//! [`MitRealm`] is MIT's own KDC, run the same way, to try our clients on it and to see what the original does. [`Relay`]
+//! [`MitRealm`] is MIT's own KDC, run the same way, to try our clients on it and to see what the original does, and
+//! [`HeimdalRealm`] is Heimdal's. [`Relay`]
 //! stands between a client and a KDC, records what passes and can change it. [`Clock`] sets the time that the programs
 //! see. [`Apache`], [`Sshd`] and [`GssServer`] are services that others wrote, [`Whoami`] is one of ours, [`Chromium`] is a
 //! browser. [`Terminal`] types at a program that believes it has a person before it. [`wire`] makes packets by hand.
@@ -34,6 +35,7 @@ mod apache;
 mod chromium;
 mod clock;
 mod gss_sample;
+mod heimdal_realm;
 mod listing;
 mod mit_realm;
 mod realm;
@@ -49,6 +51,7 @@ pub use apache::Apache;
 pub use chromium::Chromium;
 pub use clock::Clock;
 pub use gss_sample::GssServer;
+pub use heimdal_realm::HeimdalRealm;
 pub use listing::Listed;
 pub use mit_realm::MitRealm;
 pub use realm::{Realm, RealmBuilder};

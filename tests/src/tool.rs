@@ -210,12 +210,14 @@ pub(crate) fn heimdal(name: &str) -> (PathBuf, PathBuf) {
         .unwrap_or_else(|error| panic!("{}: {error}", usr.display()))
         .map(|entry| entry.unwrap().path())
         .find(|path| path.join("libkrb5.so.26").exists());
-    // Debian's names, for beside MIT's.
-    let named = usr.join("bin").join(format!("{name}.heimdal"));
-    let program = if named.exists() {
-        named
-    } else {
-        usr.join("bin").join(name)
-    };
+    // Debian's names, for beside MIT's; and where it puts servers.
+    let places = [
+        format!("bin/{name}.heimdal"),
+        format!("bin/{name}"),
+        format!("sbin/{name}"),
+        format!("lib/heimdal-servers/{name}"),
+    ];
+    let program = places.iter().map(|place| usr.join(place)).find(|path| path.exists());
+    let program = program.unwrap_or_else(|| panic!("Heimdal's {name} is not below {}", usr.display()));
     (program, libraries.expect("Heimdal's libraries are not unpacked"))
 }

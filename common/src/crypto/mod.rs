@@ -3,6 +3,7 @@
 mod aes_cts;
 mod aes_sha1;
 mod aes_sha2;
+pub mod des3;
 #[cfg(test)]
 mod hex;
 mod key;

@@ -1,6 +1,9 @@
 //! The command line of `kdc`.
 
 mod database;
+mod import;
+mod import_heimdal;
+mod import_mit;
 mod master_key;
 
 use std::path::{Path, PathBuf};
@@ -58,6 +61,12 @@ pub enum Command {
         /// The dump
         file: PathBuf,
     },
+    /// Make a database of a dump of MIT's (kdb5_util dump), with every key, and say what became of what;
+    /// in a state directory that has no database
+    ImportMit(import_mit::ImportMit),
+    /// Make a database of a dump of Heimdal's (kadmin -l dump), with every key, and say what became of
+    /// what; in a state directory that has no database
+    ImportHeimdal(import_heimdal::ImportHeimdal),
     /// Make a new master key and seal every key anew under it; kdc may be serving. Begun before, it goes on
     RotateMasterKey,
     /// Make the database's index anew from its journal and snapshots; kdc must not be serving
@@ -90,6 +99,8 @@ pub fn run() -> ExitCode {
             let keys = if without_keys { Keys::LeftOut } else { Keys::Taken };
             database::load(&config.location(), &file, keys)
         }
+        Some(Command::ImportMit(asked)) => import_mit::import_mit(&config, &asked),
+        Some(Command::ImportHeimdal(asked)) => import_heimdal::import_heimdal(&config, &asked),
         Some(Command::RotateMasterKey) => master_key::rotate(&config.location()),
         Some(Command::Rebuild) => database::rebuild(&config.location()),
     };
@@ -143,6 +154,19 @@ mod tests {
             &["kdc", "dump"],
             &["kdc", "dump", "--until", "x", "f"],
             &["kdc", "load"],
+            &["kdc", "import-heimdal"],
+            &["kdc", "import-heimdal", "dump", "--stash", "f"],
+            &["kdc", "import-mit", "dump"],
+            &["kdc", "import-mit", "--stash", "f"],
+            &[
+                "kdc",
+                "import-mit",
+                "dump",
+                "--stash",
+                "f",
+                "--master-password-file",
+                "g",
+            ],
         ] {
             assert_eq!(Cli::try_parse_from(line).unwrap_err().exit_code(), 2, "{line:?}");
         }

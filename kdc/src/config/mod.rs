@@ -4,6 +4,7 @@
 
 mod access;
 mod policies;
+mod process;
 mod reader;
 mod tables;
 
@@ -27,6 +28,7 @@ use crate::realm::settings::RealmSettings;
 use crate::store::{Location, Options, Report};
 pub use access::AccessConfig;
 pub use policies::PasswordsConfig;
+pub use process::ProcessConfig;
 pub use reader::Problem;
 use reader::{Document, Fault, Table};
 use tables::{read_authentication, read_keys, read_listen, read_store, read_tickets};
@@ -55,6 +57,8 @@ pub struct Config {
     pub access: AccessConfig,
     /// `[passwords]`.
     pub passwords: PasswordsConfig,
+    /// `[process]`.
+    pub process: ProcessConfig,
     /// What an operator should know although the file is in force.
     pub warnings: Vec<String>,
 }
@@ -264,8 +268,9 @@ impl Config {
     }
 }
 
-// A service manager may hand in the master key.
-fn credentials() -> Option<PathBuf> {
+/// The directory that a service manager hands in the master key in, if it does.
+#[must_use]
+pub fn credentials() -> Option<PathBuf> {
     env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
@@ -278,6 +283,7 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
     let keys = read_keys(root.table("keys"), &tickets);
     let access = AccessConfig::read(root.table("roles"), root.table("rules"), root.table("policies"));
     let passwords = PasswordsConfig::read(file, root.table("passwords"));
+    let process = ProcessConfig::read(root.table("process"));
     root.finish();
     Some(Config {
         file: file.to_owned(),
@@ -289,6 +295,7 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
         keys,
         access,
         passwords,
+        process,
         warnings: Vec::new(),
     })
 }
@@ -413,7 +420,7 @@ mod tests {
             ("[ticket]\n", "4:2: ticket: unknown table; did you mean tickets?"),
             (
                 "[radius]\n",
-                "4:2: radius: unknown table; known here: realm, listen, tickets, authentication, store, keys, roles, rules, policies, passwords",
+                "4:2: radius: unknown table; known here: realm, listen, tickets, authentication, store, keys, roles, rules, policies, passwords, process",
             ),
             ("[[tickets]]\n", "4:3: tickets: expected a table, as in [tickets]"),
             (

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -44,6 +45,7 @@ pub struct Workers {
     bounds: Bounds,
     queues: Mutex<Queues>,
     ready: Condvar,
+    idle: Condvar,
 }
 
 #[derive(Default)]
@@ -72,6 +74,7 @@ impl Workers {
             bounds,
             queues: Mutex::default(),
             ready: Condvar::new(),
+            idle: Condvar::new(),
         });
         let mut guard = WorkersGuard {
             workers,
@@ -131,6 +134,15 @@ impl Workers {
             }
         }
         results
+    }
+
+    /// Waits until no job from the network waits or runs, but no longer than `patience`. Gives how many still do.
+    pub fn finish(&self, patience: Duration) -> usize {
+        let waited = self
+            .idle
+            .wait_timeout_while(self.queues(), patience, |queues| queues.jobs > 0);
+        let (queues, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        queues.jobs
     }
 
     fn queues(&self) -> MutexGuard<'_, Queues> {
@@ -202,7 +214,11 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.workers.queues().done(self.peer);
+        let mut queues = self.workers.queues();
+        queues.done(self.peer);
+        if queues.jobs == 0 {
+            self.workers.idle.notify_all();
+        }
     }
 }
 
@@ -261,6 +277,24 @@ mod tests {
         }
         assert!(workers.queues().jobs_of.is_empty());
         workers.place(peer(1)).unwrap();
+    }
+
+    #[test]
+    fn what_waits_is_finished_before_the_end_if_there_is_time() {
+        let guard = Workers::start(1, Bounds::default()).unwrap();
+        let workers = guard.workers();
+        assert_eq!(workers.finish(Duration::ZERO), 0);
+        let (go, wait) = mpsc::channel::<()>();
+        let (done, finished) = mpsc::channel();
+        workers.place(peer(1)).unwrap().run(move || wait.recv().unwrap());
+        for _ in 0..3 {
+            let done = done.clone();
+            workers.place(peer(2)).unwrap().run(move || done.send(()).unwrap());
+        }
+        assert_eq!(workers.finish(Duration::from_millis(20)), 4);
+        go.send(()).unwrap();
+        assert_eq!(workers.finish(Duration::from_secs(60)), 0);
+        assert_eq!(finished.try_iter().count(), 3);
     }
 
     #[test]

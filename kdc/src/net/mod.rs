@@ -1,6 +1,8 @@
 //! Sockets: what comes in is handed to a [`Service`], what it answers goes out. No protocol is known here but the framing
 //! of RFC 4120 §7.2.
 
+mod handed_over;
+mod pulse;
 mod tcp;
 mod udp;
 
@@ -10,6 +12,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+pub use handed_over::{HandedOver, HandedOverError};
+pub use pulse::Pulse;
 pub use tcp::{TcpLimits, TcpSocket, TcpWorkers};
 pub use udp::{UdpSockets, UdpWorkers};
 
@@ -62,6 +66,9 @@ fn guarded(service: &dyn Service, request: &[u8], origin: &Origin, later: &dyn F
     })
 }
 
+/// How long answers that take a while may still be made when the daemon stops.
+pub const LAST_ANSWER: Duration = Duration::from_secs(10);
+
 /// What a loop waits that failed.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -82,11 +89,28 @@ pub struct BothSockets {
 }
 
 impl BothSockets {
-    /// Binds both to the same port, with `workers` sockets for datagrams; port 0 takes one that is free for both.
+    /// Takes those that were handed over, and binds what was not, both to the same port; port 0 takes one that is free for
+    /// both. Up to `workers` threads will serve the datagrams.
     ///
     /// # Errors
     /// [`BindError`].
-    pub fn bind(address: SocketAddr, workers: usize) -> Result<Self, BindError> {
+    pub fn open(address: SocketAddr, workers: usize, handed: &mut HandedOver) -> Result<Self, BindError> {
+        match (handed.udp(address), handed.tcp(address)) {
+            (None, None) => Self::bind(address, workers),
+            (udp, tcp) => Ok(Self {
+                udp: match udp {
+                    Some(socket) => UdpSockets::handed_over(socket, workers)?,
+                    None => UdpSockets::bind(address, workers)?,
+                },
+                tcp: match tcp {
+                    Some(listener) => TcpSocket::handed_over(listener)?,
+                    None => TcpSocket::bind(address)?,
+                },
+            }),
+        }
+    }
+
+    fn bind(address: SocketAddr, workers: usize) -> Result<Self, BindError> {
         let mut tries = if address.port() == 0 { 32 } else { 1 };
         loop {
             tries -= 1;

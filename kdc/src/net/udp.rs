@@ -17,9 +17,9 @@ use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg,
     sendmmsg, sendmsg, setsockopt, sockopt,
 };
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::{Answer, BindError, Deferred, Origin, Service, Transport, guarded, pause};
+use super::{Answer, BindError, Deferred, Origin, Pulse, Service, Transport, guarded, pause};
 use crate::log::Log;
 
 /// How many datagrams a system call takes or gives at most.
@@ -35,7 +35,9 @@ const DATAGRAM: usize = 65_536;
 /// From one buffer to the next. Not a power of two: the datagrams of a batch would all fall into the same few cache lines.
 const STRIDE: usize = DATAGRAM + 5 * 64;
 /// How long a worker waits for a datagram before it looks whether to stop.
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Pulse::SLOWEST;
+/// How long what waits in a socket is answered at the end. It is bounded anyway where the socket takes in nothing more.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// How much the kernel may hold for a worker that is behind; it may allow less.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
@@ -43,13 +45,28 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 pub struct UdpSockets {
     address: SocketAddr,
     socket: UdpSocket,
+    holder: Holder,
     workers: usize,
 }
 
-/// Threads that serve datagrams. Dropped, they stop.
+/// Threads that serve datagrams. Dropped, they stop: what came before is answered first, or waits in the socket for whoever
+/// serves it next, where there is such.
 pub struct UdpWorkers {
+    address: SocketAddr,
+    socket: Arc<UdpSocket>,
+    holder: Holder,
     stopping: Arc<AtomicBool>,
+    pulses: Vec<Pulse>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// Who has a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    /// Only this process: it ends with it.
+    Daemon,
+    /// Whoever handed it over, too.
+    ServiceManager,
 }
 
 /// Has a worker help that rests.
@@ -81,19 +98,50 @@ impl UdpSockets {
     /// [`BindError`].
     pub fn bind(address: SocketAddr, workers: usize) -> Result<Self, BindError> {
         let bound = || {
-            let socket = open(address)?;
+            let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+            if address.is_ipv6() {
+                socket.set_only_v6(true)?;
+            }
             socket.bind(&address.into())?;
-            let socket = UdpSocket::from(socket);
-            Ok((socket.local_addr()?, socket))
+            Self::set_up(socket.into(), Holder::Daemon, workers)
         };
-        let (address, socket) = bound().map_err(|why| BindError {
+        bound().map_err(|why| BindError {
             address,
             transport: "UDP",
             why,
-        })?;
+        })
+    }
+
+    /// One that was bound by somebody else, who has it, too.
+    ///
+    /// # Errors
+    /// [`BindError`], when it cannot be used as it has to be.
+    pub fn handed_over(socket: UdpSocket, workers: usize) -> Result<Self, BindError> {
+        let unspecified = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let address = socket.local_addr().unwrap_or(unspecified);
+        Self::set_up(socket, Holder::ServiceManager, workers).map_err(|why| BindError {
+            address,
+            transport: "UDP",
+            why,
+        })
+    }
+
+    fn set_up(socket: UdpSocket, holder: Holder, workers: usize) -> std::io::Result<Self> {
+        let address = socket.local_addr()?;
+        socket.set_nonblocking(false)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        let _ = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
+        // Only a wildcard has to learn for each datagram which address was asked.
+        if address.ip().is_unspecified() {
+            match address {
+                SocketAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?,
+                SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
+            }
+        }
         Ok(Self {
             address,
             socket,
+            holder,
             workers,
         })
     }
@@ -109,17 +157,25 @@ impl UdpSockets {
     /// # Errors
     /// When a thread cannot be started.
     pub fn serve(self, service: &Arc<dyn Service>, log: &Log) -> std::io::Result<UdpWorkers> {
+        let socket = Arc::new(self.socket);
         let mut workers = UdpWorkers {
+            address: self.address,
+            socket: Arc::clone(&socket),
+            holder: self.holder,
             stopping: Arc::default(),
+            pulses: Vec::new(),
             threads: Vec::new(),
         };
-        let socket = Arc::new(self.socket);
         let mut call = None;
         for rank in 0..self.workers.max(1) {
             let helper = (rank + 1 < self.workers).then(Arc::<Call>::default);
+            let pulse = Pulse::default();
+            workers.pulses.push(pulse.clone());
             let worker = Worker {
                 socket: Arc::clone(&socket),
                 bound: self.address,
+                holder: self.holder,
+                pulse,
                 call: std::mem::replace(&mut call, helper.clone()),
                 helper,
                 service: Arc::clone(service),
@@ -135,8 +191,34 @@ impl UdpSockets {
     }
 }
 
+impl UdpWorkers {
+    /// That each of them is well.
+    #[must_use]
+    pub fn pulses(&self) -> &[Pulse] {
+        &self.pulses
+    }
+
+    // A socket that has a peer takes nothing from anybody else, who is told at once that nobody listens there; what it holds
+    // already stays, and answers go out as before. Its peer is itself: nobody else has that address.
+    fn take_in_no_more(&self) {
+        let loopback = match self.address {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        };
+        let mut itself = self.address;
+        if itself.ip().is_unspecified() {
+            itself.set_ip(loopback);
+        }
+        // If it cannot be, what still comes is answered for a moment.
+        let _ = self.socket.connect(itself);
+    }
+}
+
 impl Drop for UdpWorkers {
     fn drop(&mut self) {
+        if self.holder == Holder::Daemon {
+            self.take_in_no_more();
+        }
         self.stopping.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
             let _ = thread.join();
@@ -144,26 +226,11 @@ impl Drop for UdpWorkers {
     }
 }
 
-fn open(address: SocketAddr) -> std::io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
-    socket.set_read_timeout(Some(PATIENCE))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    // Only a wildcard has to learn for each datagram which address was asked.
-    if address.ip().is_unspecified() {
-        match address {
-            SocketAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?,
-            SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
-        }
-    }
-    Ok(socket)
-}
-
 struct Worker {
     socket: Arc<UdpSocket>,
     bound: SocketAddr,
+    holder: Holder,
+    pulse: Pulse,
     /// What it waits for before it helps; the first does not wait.
     call: Option<Arc<Call>>,
     helper: Option<Arc<Call>>,
@@ -181,47 +248,63 @@ impl Worker {
     }
 
     fn serve<F: Family>(&self) {
-        let mut buffers = vec![0u8; BATCH * STRIDE];
-        let mut received = Vec::with_capacity(BATCH);
-        let mut replies = Vec::with_capacity(BATCH);
-        let mut incoming = MultiHeaders::preallocate(BATCH, Some(F::cmsg_space()));
-        let mut outgoing = Outgoing::<F>::new();
+        let mut round = Round::<F>::new();
         let mut helps_until = None;
         let mut full = 0;
-        let mut room = BATCH;
         while !self.stopping.load(Ordering::Relaxed) {
+            self.pulse.beat();
             if !self.has_work(&mut helps_until) {
                 continue;
             }
-            if let Err(errno) = self.receive::<F>(&mut incoming, &mut buffers, room, &mut received) {
-                if !matches!(errno, Errno::EAGAIN | Errno::EINTR) {
+            match self.receive(&mut round, MsgFlags::MSG_WAITFORONE) {
+                Ok(()) => {}
+                Err(Errno::EAGAIN | Errno::EINTR) => continue,
+                Err(errno) => {
                     self.log
                         .error(format_args!("receiving on {} (UDP): {errno}", self.bound));
                     pause();
+                    continue;
                 }
-                continue;
             }
-            // To offer room costs something, too.
-            room = (2 * received.len()).clamp(LEAST_ROOM, BATCH);
-            full = if received.len() == BATCH { full + 1 } else { 0 };
+            full = if round.received.len() == BATCH { full + 1 } else { 0 };
             if full == CROWD {
                 full = 0;
                 self.helper.iter().for_each(|helper| helper.make());
             }
-            for (datagram, buffer) in received.drain(..).zip(buffers.chunks_exact(STRIDE)) {
-                let Some(request) = buffer.get(..datagram.octets) else {
-                    continue;
-                };
-                if let Some(reply) = self.answer::<F>(request, &datagram) {
-                    replies.push(reply);
-                }
-            }
-            outgoing.send(&self.socket, &replies, |peer, errno| {
-                self.log
-                    .warn(format_args!("sending from {} to {peer} (UDP): {errno}", self.bound));
-            });
-            replies.clear();
+            self.answer_all(&mut round);
         }
+        // What the kernel has taken in for us, nobody else will answer.
+        if self.call.is_none() && self.holder == Holder::Daemon {
+            self.answer_the_last(&mut round);
+        }
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "an end that is due is not put off for ever")]
+    fn answer_the_last<F: Family>(&self, round: &mut Round<F>) {
+        let end = Instant::now() + FAREWELL;
+        while Instant::now() < end {
+            match self.receive(round, MsgFlags::MSG_DONTWAIT) {
+                Ok(()) => self.answer_all(round),
+                Err(Errno::EINTR) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn answer_all<F: Family>(&self, round: &mut Round<F>) {
+        for (datagram, buffer) in round.received.drain(..).zip(round.buffers.chunks_exact(STRIDE)) {
+            let Some(request) = buffer.get(..datagram.octets) else {
+                continue;
+            };
+            if let Some(reply) = self.answer::<F>(request, &datagram) {
+                round.replies.push(reply);
+            }
+        }
+        round.outgoing.send(&self.socket, &round.replies, |peer, errno| {
+            self.log
+                .warn(format_args!("sending from {} to {peer} (UDP): {errno}", self.bound));
+        });
+        round.replies.clear();
     }
 
     // Whether it is to receive: the first always, another one as long as it helps. If not, some time has passed.
@@ -246,26 +329,15 @@ impl Worker {
         helps_until.is_some()
     }
 
-    fn receive<F: Family>(
-        &self,
-        headers: &mut MultiHeaders<F::Address>,
-        buffers: &mut [u8],
-        room: usize,
-        received: &mut Vec<Datagram<F>>,
-    ) -> Result<(), Errno> {
-        let mut slices: Vec<[IoSliceMut<'_>; 1]> = buffers
+    fn receive<F: Family>(&self, round: &mut Round<F>, flags: MsgFlags) -> Result<(), Errno> {
+        let mut slices: Vec<[IoSliceMut<'_>; 1]> = round
+            .buffers
             .chunks_exact_mut(STRIDE)
-            .take(room)
+            .take(round.room)
             .filter_map(|buffer| buffer.first_chunk_mut::<DATAGRAM>())
             .map(|buffer| [IoSliceMut::new(buffer)])
             .collect();
-        let messages = recvmmsg(
-            self.socket.as_raw_fd(),
-            headers,
-            &mut slices,
-            MsgFlags::MSG_WAITFORONE,
-            None,
-        )?;
+        let messages = recvmmsg(self.socket.as_raw_fd(), &mut round.incoming, &mut slices, flags, None)?;
         for message in messages {
             let asked = message
                 .cmsgs()
@@ -274,12 +346,14 @@ impl Worker {
             let peer = message
                 .address
                 .map_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0), F::peer);
-            received.push(Datagram {
+            round.received.push(Datagram {
                 octets: message.bytes,
                 peer,
                 asked,
             });
         }
+        // To offer room costs something, too.
+        round.room = (2 * round.received.len()).clamp(LEAST_ROOM, BATCH);
         Ok(())
     }
 
@@ -316,6 +390,30 @@ impl Worker {
                 asked: datagram.asked,
             }),
             Answer::Silence | Answer::Later => None,
+        }
+    }
+}
+
+/// What a worker has at hand, used again for each batch.
+struct Round<F: Family> {
+    buffers: Vec<u8>,
+    incoming: MultiHeaders<F::Address>,
+    /// For how many datagrams there is room the next time.
+    room: usize,
+    received: Vec<Datagram<F>>,
+    replies: Vec<Reply<F>>,
+    outgoing: Outgoing<F>,
+}
+
+impl<F: Family> Round<F> {
+    fn new() -> Self {
+        Self {
+            buffers: vec![0; BATCH * STRIDE],
+            incoming: MultiHeaders::preallocate(BATCH, Some(F::cmsg_space())),
+            room: BATCH,
+            received: Vec::with_capacity(BATCH),
+            replies: Vec::with_capacity(BATCH),
+            outgoing: Outgoing::new(),
         }
     }
 }

@@ -1,18 +1,21 @@
 //! The daemon: puts store, fronts and listeners together, and takes them apart again.
 
+mod confinement;
 mod failures;
 mod greeting;
+mod privileges;
 mod reload;
+mod service_manager;
+mod sockets;
 mod stoppable;
 mod upkeep;
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::num::NonZero;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -33,12 +36,15 @@ use crate::front::workers::{Bounds, Workers};
 use crate::kerberos::Kdc;
 use crate::krb5_conf::krb5_conf;
 use crate::log::Log;
-use crate::net::{BothSockets, Service, TcpLimits, TcpWorkers, UdpWorkers};
+use crate::net::{BothSockets, LAST_ANSWER, Pulse, Service, TcpLimits, TcpWorkers, UdpWorkers};
 use crate::random::ThreadRandom;
 use crate::realm::founding;
 use crate::realm::settings::RealmSettings;
 use crate::store::{Author, Durable, MASTER_KEY_FILE, Notice, Opened, Store};
+use confinement::Confinement;
 use failures::{FAILURES_FILE, FailuresWriter};
+use service_manager::ServiceManager;
+use sockets::Sockets;
 use stoppable::Stoppable;
 use upkeep::Upkeep;
 
@@ -52,20 +58,30 @@ const TIDY: Duration = Duration::from_secs(1);
 /// # Errors
 /// Why it cannot serve; then nothing was served.
 pub fn run(config: Config) -> Result<(), String> {
+    // While all can still be reached, and nothing has a thread of its own: what a thread gives up, its later ones have not.
+    let manager = service_manager::Found::in_environment();
+    let sockets = Sockets::open(&config.listen, cores())?;
+    let became = privileges::become_user(&config.process, &config.realm.state)?;
+    make_state_directory(&config)?;
+    let confinement = Confinement::begin(&config);
+
     let log_writer = Log::start(io::stderr()).map_err(|why| format!("no thread can be started: {why}"))?;
     let log = log_writer.log();
     report_panics(&log);
+    let manager = Arc::new(manager.with_log(&log));
     for warning in &config.warnings {
         log.warn(warning);
     }
+    became.iter().for_each(|became| log.info(became));
+    log.info(confinement.sentence());
     raise_file_limit(&log);
     let Opened { store, fresh } = open_store(&config, &log)?;
     reload::fits_database(&config, &store)?;
     let settings = Arc::new(config.settings());
-    let daemon = Daemon::bind(config, Arc::new(store), Arc::clone(&settings), &log)?;
+    let daemon = Daemon::bind(config, sockets, Arc::new(store), Arc::clone(&settings), &log)?;
     // Last, so that a start that failed before is still a first one.
     found_realm(&*daemon.store, &settings)?;
-    daemon.serve(fresh, &log)
+    daemon.serve(fresh, &manager, confinement, &log)
 }
 
 /// Everything that is bound and opened, and not served yet.
@@ -80,20 +96,18 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn bind(config: Config, store: Arc<Durable>, settings: Arc<RealmSettings>, log: &Log) -> Result<Self, String> {
-        let bind = |addresses: &[SocketAddr], workers| {
-            addresses
-                .iter()
-                .map(|address| BothSockets::bind(*address, workers))
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| error.to_string())
-        };
-        let kerberos = bind(&config.listen.kerberos, cores())?;
-        let password = bind(&config.listen.password, 1)?;
-        let remote = config.listen.admin.iter().map(|address| RemoteListener::bind(*address));
-        let remote = remote
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| error.to_string())?;
+    fn bind(
+        config: Config,
+        sockets: Sockets,
+        store: Arc<Durable>,
+        settings: Arc<RealmSettings>,
+        log: &Log,
+    ) -> Result<Self, String> {
+        let Sockets {
+            kerberos,
+            password,
+            admin: remote,
+        } = sockets;
         if kerberos.is_empty() && password.is_empty() {
             log.warn("[listen] has no address: nobody but administrators can reach the realm");
         }
@@ -112,9 +126,19 @@ impl Daemon {
         })
     }
 
-    fn serve(self, fresh: bool, log: &Log) -> Result<(), String> {
+    fn serve(
+        self,
+        fresh: bool,
+        manager: &Arc<ServiceManager>,
+        confinement: Confinement,
+        log: &Log,
+    ) -> Result<(), String> {
         let failed = |why: io::Error| format!("the daemon cannot start: {why}");
-        let runtime = Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(cores())
+            .enable_all()
+            .build()
+            .map_err(failed)?;
         let _entered = runtime.enter();
         // Before anybody is told that the daemon is ready, and might send one.
         let signals = Signals::new().map_err(failed)?;
@@ -149,6 +173,7 @@ impl Daemon {
             accounting.clone(),
         ));
         let passwords = Listening::start(self.password, 1, &front, log).map_err(failed)?;
+        runtime.spawn(watch(Arc::clone(manager), &[&tickets, &passwords]));
 
         let upkeep = Upkeep::start(Arc::clone(&self.kdc), Arc::clone(&shared), log.clone()).map_err(failed)?;
         let failures = FailuresWriter::start(
@@ -164,6 +189,10 @@ impl Daemon {
             Arc::clone(&self.kdc),
             Arc::clone(&shared),
             Box::new(upkeep.waker()),
+            reload::Surroundings {
+                manager: Arc::clone(manager),
+                confinement,
+            },
             log.clone(),
         );
         let administration = Arc::new(AdminFront {
@@ -197,13 +226,22 @@ impl Daemon {
         let _ = out.flush();
         drop(out);
         log.info(format_args!("the realm {} is served", self.config.realm.name));
+        manager.ready(&format!("the realm {} is served", self.config.realm.name));
 
         runtime.block_on(signals.until_stop(|| {
             let _ = reload();
         }));
         log.info("stopping");
+        manager.stopping();
         let _ = stop.send(true);
         let connections = [tickets, passwords].map(Listening::stop);
+        // What was asked and takes a while, such as a new password, is done first.
+        let undone = workers.workers().finish(LAST_ANSWER);
+        if undone > 0 {
+            log.warn(format_args!(
+                "{undone} requests stay without an answer: they would take longer than {LAST_ANSWER:?}"
+            ));
+        }
         // What is being committed is acknowledged first; nothing more begins.
         store.stop();
         drop(upkeep);
@@ -227,6 +265,16 @@ async fn tidy(front: Weak<KerberosFront>) {
     }
 }
 
+// Tells the service manager that the daemon is well as long as every worker goes round.
+fn watch(manager: Arc<ServiceManager>, listening: &[&Listening]) -> impl Future<Output = ()> + Send + use<> {
+    let pulses = listening.iter().flat_map(|listening| listening.pulses()).collect();
+    let wakers: Vec<_> = listening
+        .iter()
+        .map(|listening| listening.connections.waker())
+        .collect();
+    async move { manager.watch(pulses, || wakers.iter().for_each(|wake| wake())).await }
+}
+
 /// What serves one wire.
 struct Listening {
     datagrams: Vec<UdpWorkers>,
@@ -243,7 +291,13 @@ impl Listening {
         })
     }
 
-    // Nothing more is taken in. What was asked over connections is answered by the time that the workers are dropped.
+    fn pulses(&self) -> Vec<Pulse> {
+        let datagrams = self.datagrams.iter().flat_map(UdpWorkers::pulses);
+        datagrams.chain(self.connections.pulses()).cloned().collect()
+    }
+
+    // Nothing more is taken in. What came over UDP is answered, or will be by a job; what came over connections is by the time
+    // that the workers are dropped.
     fn stop(self) -> TcpWorkers {
         self.connections.stop();
         drop(self.datagrams);
@@ -251,17 +305,32 @@ impl Listening {
     }
 }
 
+// As it was at the start: later, the files that say it may be out of reach.
 fn cores() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get)
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get))
+}
+
+fn make_state_directory(config: &Config) -> Result<(), String> {
+    let state = &config.realm.state;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
+    made.map_err(|why| {
+        let own = match (&config.process.user, why.kind()) {
+            (Some(user), io::ErrorKind::PermissionDenied) => {
+                let group = config.process.group.as_ref().unwrap_or(user);
+                format!(
+                    "; `install -d -m 700 -o {user} -g {group} {}` makes it",
+                    state.display()
+                )
+            }
+            _ => String::new(),
+        };
+        format!("the state directory {} cannot be made: {why}{own}", state.display())
+    })
 }
 
 fn open_store(config: &Config, log: &Log) -> Result<Opened, String> {
     let state = &config.realm.state;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(state)
-        .map_err(|why| format!("the state directory {} cannot be made: {why}", state.display()))?;
     refuse_foreign_directory(state)?;
     let log = log.clone();
     let report = Arc::new(move |notice: Notice| match notice {

@@ -1,15 +1,25 @@
 //! A changed realm.toml, applied while requests are served.
 
+use std::fs;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
+use super::confinement::Confinement;
+use super::service_manager::ServiceManager;
 use crate::config::Config;
 use crate::kerberos::Kdc;
 use crate::log::Log;
 use crate::store::Store;
 
 type Reloader = dyn Fn() -> Result<Vec<String>, String> + Send + Sync;
+
+/// Who is told of a reload, and what it cannot reach.
+pub(super) struct Surroundings {
+    pub(super) manager: Arc<ServiceManager>,
+    pub(super) confinement: Confinement,
+}
 
 /// A function that reads the configuration's file again and puts it in force; `applied` is called then. It gives notes for the
 /// operator, or what is wrong; then all stays as it was. Both are logged.
@@ -18,30 +28,53 @@ pub(super) fn reloader(
     kdc: Arc<ArcSwap<Kdc>>,
     store: Arc<dyn Store>,
     applied: Box<dyn Fn() + Send + Sync>,
+    surroundings: Surroundings,
     log: Log,
 ) -> Arc<Reloader> {
     let one_at_a_time = Mutex::new(());
     Arc::new(move || {
         let _one = one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = Config::load(&started_with.file)
-            .map_err(|error| error.to_string())
+        let Surroundings { manager, confinement } = &surroundings;
+        manager.reloading();
+        let outcome = is_in_reach(&started_with.file, confinement)
+            .and_then(|()| Config::load(&started_with.file).map_err(|error| error.to_string()))
             .and_then(|config| {
                 fits_database(&config, &*store)?;
                 apply(&started_with, &config, &kdc)
             });
+        let realm = &started_with.realm.name;
         match &outcome {
             Ok(notes) => {
                 log.info(format_args!("{} is in force", started_with.file.display()));
                 applied();
                 notes.iter().for_each(|note| log.warn(note));
+                manager.ready(&format!("the realm {realm} is served"));
             }
-            Err(why) => log.error(format_args!(
-                "the configuration stays as it was: {}",
-                why.replace('\n', "; ")
-            )),
+            Err(why) => {
+                let why = why.replace('\n', "; ");
+                log.error(format_args!("the configuration stays as it was: {why}"));
+                manager.ready(&format!(
+                    "the realm {realm} is served, with the configuration as it was: {why}"
+                ));
+            }
         }
         outcome
     })
+}
+
+// What a file names that the daemon was not started with, it may be kept from.
+fn is_in_reach(file: &Path, confinement: &Confinement) -> Result<(), String> {
+    let text = fs::read_to_string(file).ok();
+    let config = text.and_then(|text| Config::parse(file, &text).ok());
+    match config.and_then(|config| config.passwords.dictionary) {
+        Some(dictionary) if confinement.hides(&dictionary) => Err(format!(
+            "{}: passwords.dictionary is {} now, which is out of reach since kdc was started (landlock); start kdc anew, or \
+             leave the dictionary in the directory where it was",
+            file.display(),
+            dictionary.display()
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// That the roles, rules and policies of the file and those of the database may stand side by side.
@@ -78,8 +111,15 @@ fn apply(old: &Config, new: &Config, kdc: &ArcSwap<Kdc>) -> Result<Vec<String>, 
             notes.push(format!("{key} is changed; that takes effect when kdc is started anew"));
         }
     }
-    if old.store != new.store {
-        notes.push("[store] is changed; that takes effect when kdc is started anew".into());
+    for (table, is_changed) in [
+        ("store", old.store != new.store),
+        ("process", old.process != new.process),
+    ] {
+        if is_changed {
+            notes.push(format!(
+                "[{table}] is changed; that takes effect when kdc is started anew"
+            ));
+        }
     }
     Ok(notes)
 }
@@ -90,11 +130,13 @@ mod tests {
     use core::time::Duration;
     use std::fs;
 
+    use super::super::service_manager;
     use super::*;
     use crate::store::Memory;
     use crate::store::test_realm::{author, declare, full_rule, keyring, role};
 
-    const BASE: &str = "[realm]\nname = \"R\"\nstate = \"var\"\n[listen]\nkerberos = [\"127.0.0.1:0\"]\n";
+    const BASE: &str =
+        "[process]\nlandlock = false\n[realm]\nname = \"R\"\nstate = \"var\"\n[listen]\nkerberos = [\"127.0.0.1:0\"]\n";
 
     #[test]
     fn a_changed_file_is_applied_and_a_bad_one_is_not() {
@@ -110,7 +152,18 @@ mod tests {
         let count = move || {
             count.fetch_add(1, Ordering::Relaxed);
         };
-        let reload = reloader(config, Arc::clone(&kdc), seen as _, Box::new(count), log.log());
+        let surroundings = Surroundings {
+            manager: Arc::new(service_manager::Found::in_environment().with_log(&log.log())),
+            confinement: Confinement::begin(&config),
+        };
+        let reload = reloader(
+            config,
+            Arc::clone(&kdc),
+            seen as _,
+            Box::new(count),
+            surroundings,
+            log.log(),
+        );
         let lifetime = || kdc.load().settings().lifetime;
         let hour = Duration::from_secs(3600);
 
@@ -120,7 +173,7 @@ mod tests {
 
         fs::write(&file, format!("{BASE}[tickets]\nlifetime = \"2h\"\nlife = 1\n")).unwrap();
         assert!(reload().unwrap_err().ends_with(
-            "realm.toml:8:1: tickets.life: unknown key; known here: lifetime, renewable-lifetime, clock-skew"
+            "realm.toml:10:1: tickets.life: unknown key; known here: lifetime, renewable-lifetime, clock-skew"
         ));
         fs::write(&file, BASE.replace("\"R\"", "\"S\"")).unwrap();
         assert_eq!(
@@ -136,7 +189,7 @@ mod tests {
         fs::write(&file, format!("{BASE}[roles.staff]\n")).unwrap();
         let both = reload().unwrap_err();
         assert!(
-            both.contains("realm.toml:6:") && both.contains("`principal role remove staff`"),
+            both.contains("realm.toml:8:") && both.contains("`principal role remove staff`"),
             "{both}"
         );
 
@@ -150,10 +203,15 @@ mod tests {
             reload().unwrap(),
             ["listen.admin is changed; that takes effect when kdc is started anew"]
         );
+        fs::write(&file, BASE.replace("false", "true")).unwrap();
+        assert_eq!(
+            reload().unwrap(),
+            ["[process] is changed; that takes effect when kdc is started anew"]
+        );
         assert_eq!(lifetime(), 10 * hour);
         assert_eq!(
             applied.load(Ordering::Relaxed),
-            3,
+            4,
             "and nothing when nothing is applied"
         );
     }

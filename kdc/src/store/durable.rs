@@ -341,7 +341,7 @@ fn refuse_leftovers(state: &StateDir) -> Result<(), OpenError> {
     Err(OpenError::Unfinished(state.path.clone()))
 }
 
-fn random(out: &mut [u8], state: &StateDir) -> Result<(), OpenError> {
+pub(super) fn random(out: &mut [u8], state: &StateDir) -> Result<(), OpenError> {
     getrandom::fill(out).map_err(|error| io_error("draw random octets for", &state.path)(error.into()))
 }
 

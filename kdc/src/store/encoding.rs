@@ -449,14 +449,33 @@ fn check_size(change: &Change, octets: usize) -> Result<(), StoreError> {
     if octets <= MAX_RECORD_OCTETS {
         return Ok(());
     }
-    let whose = match change {
-        Change::Put { record, .. } => record.name.to_string(),
-        Change::Declare { record, .. } => record.key().to_string(),
-        Change::Remove { .. } | Change::Withdraw { .. } => return Ok(()),
-    };
-    Err(StoreError::TooLarge {
+    match change {
+        Change::Put { record, .. } => Err(too_large(&record.name, octets)),
+        Change::Declare { record, .. } => Err(too_large(&record.key(), octets)),
+        Change::Remove { .. } | Change::Withdraw { .. } => Ok(()),
+    }
+}
+
+/// That a record can be stored, and changed as long as it does not grow.
+///
+/// # Errors
+/// [`StoreError::TooLarge`].
+pub(super) fn check_record_size(record: &PrincipalRecord) -> Result<(), StoreError> {
+    // What a change says before the record: its kind, the revision that it replaces, and how long all that is.
+    const BEFORE: usize = 32;
+    let mut octets = Vec::with_capacity(1024);
+    put_record(&mut octets, record);
+    let octets = octets.len() + BEFORE;
+    if octets <= MAX_RECORD_OCTETS {
+        return Ok(());
+    }
+    Err(too_large(&record.name, octets))
+}
+
+fn too_large(whose: &dyn core::fmt::Display, octets: usize) -> StoreError {
+    StoreError::TooLarge {
         what: format!("the record of {whose}, {octets} of at most {MAX_RECORD_OCTETS} octets"),
-    })
+    }
 }
 
 pub(super) fn put_field(out: &mut Vec<u8>, tag: u8, write: impl FnOnce(&mut Vec<u8>)) {

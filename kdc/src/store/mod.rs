@@ -4,6 +4,7 @@
 mod access_encoding;
 mod atomic_file;
 mod author;
+mod construction;
 mod dump_access;
 mod dump_file;
 mod dump_record;
@@ -47,6 +48,7 @@ use tessera_common::role::RoleName;
 
 pub(crate) use self::atomic_file::write as write_file;
 pub use self::author::Author;
+pub use self::construction::{Construction, OpenKey};
 pub use self::durable::{Durable, Opened, Options};
 pub use self::error::{Damage, OpenError};
 pub use self::history::{About, Event, Happened};

@@ -117,9 +117,7 @@ pub fn load(location: &Location, file: &Path, keys: Keys) -> Result<Extract, Ope
     }
     let state = StateDir::new(&location.state);
     let _lock = state.lock()?;
-    if state.realm()?.is_some() || !state.segments()?.is_empty() || !state.snapshots()?.is_empty() {
-        return Err(OpenError::NotEmpty(state.path));
-    }
+    refuse_database(&state)?;
     let key_file = KeyFile::of(&state.path, location.credentials.as_deref());
     let mut notices = Vec::new();
     let found = key_file.read()?;
@@ -151,7 +149,26 @@ pub fn load(location: &Location, file: &Path, keys: Keys) -> Result<Extract, Ope
         }
     };
 
-    let identity = new_identity(&state, &location.realm, &keyring)?;
+    write_database(&state, &location.realm, &keyring, &view)?;
+    Ok(Extract {
+        principals: view.len(),
+        access: view.access().len(),
+        sequence: view.sequence(),
+        notices,
+    })
+}
+
+/// That there is no database yet.
+pub(super) fn refuse_database(state: &StateDir) -> Result<(), OpenError> {
+    if state.realm()?.is_some() || !state.segments()?.is_empty() || !state.snapshots()?.is_empty() {
+        return Err(OpenError::NotEmpty(state.path.clone()));
+    }
+    Ok(())
+}
+
+/// Writes a database of what is in a view. It is one when all of it is written, and not before.
+pub(super) fn write_database(state: &StateDir, realm: &Realm, keyring: &Keyring, view: &View) -> Result<(), OpenError> {
+    let identity = new_identity(state, realm, keyring)?;
     let (sequence, chain) = (view.sequence(), view.chain());
     state.make_directories()?;
     let head = Head {
@@ -161,7 +178,7 @@ pub fn load(location: &Location, file: &Path, keys: Keys) -> Result<Extract, Ope
         chain,
     };
     let directory = state.snapshot();
-    snapshot::write(&directory, &head, &view)
+    snapshot::write(&directory, &head, view)
         .map_err(|error| io_error("write a snapshot in", &directory)(io::Error::other(error)))?;
     let settings = Settings {
         directory: state.journal(),
@@ -170,13 +187,7 @@ pub fn load(location: &Location, file: &Path, keys: Keys) -> Result<Extract, Ope
     };
     Journal::create(settings, Box::new(FileSystem), sequence, chain)
         .map_err(io_error("write the journal in", &state.path))?;
-    state.set_realm(&location.realm)?;
-    Ok(Extract {
-        principals: view.len(),
-        access: view.access().len(),
-        sequence,
-        notices,
-    })
+    state.set_realm(realm)
 }
 
 /// What is left of a principal whose keys are lost; `None`, it is one that is made anew.

@@ -24,7 +24,7 @@ use super::execute::Refused;
 use super::socket::AdminFront;
 use crate::clock;
 use crate::kerberos::{Administrator, Conversation, Request};
-use crate::net::{BindError, Origin, TcpSocket, Transport};
+use crate::net::{BindError, HandedOver, Origin, TcpSocket, Transport};
 use crate::random::ThreadRandom;
 use crate::realm::accounting::{Event, Kind, Result as EventResult};
 use crate::realm::denied::Denied;
@@ -56,12 +56,12 @@ pub struct Connected {
 }
 
 impl RemoteListener {
-    /// Binds it; port 0 takes any free one.
+    /// Takes the one that was handed over, or binds it; port 0 takes any free one.
     ///
     /// # Errors
     /// [`BindError`].
-    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        TcpSocket::bind(address).map(Self)
+    pub fn open(address: SocketAddr, handed: &mut HandedOver) -> Result<Self, BindError> {
+        TcpSocket::open(address, handed).map(Self)
     }
 
     /// The address, with the port that was bound.

@@ -46,6 +46,8 @@ pub(super) struct Desk {
     pub(super) log: Log,
     /// Where what comes is put first, whichever connection it is of.
     incoming: Box<[u8]>,
+    /// How often something came.
+    pub(super) came: u64,
 }
 
 impl Desk {
@@ -55,6 +57,7 @@ impl Desk {
             inbox,
             log,
             incoming: vec![0; READ].into(),
+            came: 0,
         }
     }
 
@@ -150,7 +153,10 @@ impl Connection {
             return;
         }
         match self.stream.read(&mut desk.incoming) {
-            Ok(octets) if octets > 0 => self.take(desk.incoming.get(..octets).unwrap_or_default()),
+            Ok(octets) if octets > 0 => {
+                desk.came += 1;
+                self.take(desk.incoming.get(..octets).unwrap_or_default());
+            }
             Err(why) if is_passing(&why) => {}
             Ok(_) | Err(_) => self.doing = Doing::Closing,
         }

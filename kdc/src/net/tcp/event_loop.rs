@@ -13,13 +13,13 @@ use nix::libc;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use socket2::Socket;
 
-use super::TcpSocket;
 use super::connection::{Connection, Desk, Wants};
 use super::connections::Connections;
 use super::deadlines::{Deadline, Deadlines};
 use super::inbox::{Inbox, News};
+use super::{BACKLOG, TcpSocket};
 use crate::log::Log;
-use crate::net::{Origin, Service, Transport, pause};
+use crate::net::{LAST_ANSWER, Origin, Pulse, Service, Transport, pause};
 
 /// How many connections are accepted of one socket before others have their turn, and how many that have a turn at once are
 /// a crowd: some of them wait for milliseconds, and another loop is to help.
@@ -35,8 +35,10 @@ const EVENTS: usize = 128;
 const REST: Duration = Duration::from_millis(100);
 /// How long a peer that was told its message is too long may go on to send it.
 const LINGER: Duration = Duration::from_secs(2);
-/// How long answers may take to be made and sent when the loop stops.
+/// How long answers may take to be sent when the loop stops.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How long the rest of a message may take to come that is on its way, or the only one of a connection.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// The inbox's name among events, and the helping's among deadlines. The sockets' follow, and after them the connections':
 /// none is used again.
@@ -67,6 +69,7 @@ pub(super) struct EventLoop {
     /// before.
     recent: Vec<u64>,
     turned_away: u64,
+    pulse: Pulse,
 }
 
 struct Served {
@@ -111,7 +114,12 @@ impl EventLoop {
             unfinished: Vec::new(),
             recent: Vec::new(),
             turned_away: 0,
+            pulse: Pulse::default(),
         })
+    }
+
+    pub(super) fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// From now on it accepts.
@@ -126,19 +134,55 @@ impl EventLoop {
         while !self.desk.inbox.stopping() {
             self.turn(&mut events, None);
         }
+        self.take_in_the_last();
+        let begun = self.now;
+        loop {
+            let since = self.now.saturating_duration_since(begun);
+            self.connections.retain(|_, served| {
+                let connection = &served.connection;
+                let patience = match connection.wants() {
+                    Wants::Message if connection.messages() > 0 => Duration::ZERO,
+                    Wants::Message | Wants::Rest => LAST_WORDS,
+                    Wants::Turn | Wants::Room | Wants::End => FAREWELL,
+                    Wants::Answer => LAST_ANSWER,
+                    Wants::Nothing => Duration::ZERO,
+                };
+                since < patience
+            });
+            if self.connections.is_empty() {
+                return;
+            }
+            self.turn(&mut events, Some(LAST_WORDS));
+        }
+    }
+
+    // Whoever is connected, as far as the kernel knows, and whatever has come over connections. A listener is given up right
+    // after nobody waited at it: who comes later is refused.
+    fn take_in_the_last(&mut self) {
+        for at in 0..self.sockets.len() {
+            if self.sockets.get(at).is_some_and(|socket| !socket.outlives) {
+                // No more than could wait when the stop was asked for.
+                let mut left = usize::try_from(BACKLOG).unwrap_or_default();
+                while left > 0 && self.accept(at) {
+                    left = left.saturating_sub(CROWD);
+                }
+            }
+        }
         for socket in &*self.sockets {
             let _ = self.epoll.delete(&socket.socket);
         }
         self.sockets = Arc::new([]);
         let end = self.now + FAREWELL;
-        loop {
-            self.connections
-                .retain(|_, served| !matches!(served.connection.wants(), Wants::Message | Wants::Rest));
-            let left = end.saturating_duration_since(self.now);
-            if self.connections.is_empty() || left.is_zero() {
+        while now() < end {
+            let came = self.desk.came;
+            let names = self.connections.keys().copied().collect::<Vec<_>>();
+            for name in names {
+                self.take_up(name);
+            }
+            self.serve();
+            if self.desk.came == came {
                 return;
             }
-            self.turn(&mut events, Some(left));
         }
     }
 
@@ -164,12 +208,13 @@ impl EventLoop {
             }
         };
         self.now = now();
+        self.pulse.beat();
         let mut news = false;
         for event in events.iter().take(told) {
             match event.data() {
                 INBOX => news = true,
                 name => match self.socket(name) {
-                    Some(at) => self.accept(at),
+                    Some(at) => drop(self.accept(at)),
                     None => self.happened(name, event.events()),
                 },
             }
@@ -270,9 +315,10 @@ impl EventLoop {
         Ok(self.epoll.add(&socket.socket, EpollEvent::new(flags, before + 1))?)
     }
 
-    fn accept(&mut self, at: usize) {
+    // Whether there may be more.
+    fn accept(&mut self, at: usize) -> bool {
         let sockets = Arc::clone(&self.sockets);
-        let Some(socket) = sockets.get(at) else { return };
+        let Some(socket) = sockets.get(at) else { return false };
         for _ in 0..CROWD {
             match accept(&socket.socket) {
                 Ok((stream, peer)) => self.begin(stream, peer, socket.address),
@@ -282,10 +328,11 @@ impl EventLoop {
                         io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => continue,
                         _ => self.rest(at, &why),
                     }
-                    return;
+                    return false;
                 }
             }
         }
+        true
     }
 
     fn rest(&mut self, at: usize, why: &io::Error) {

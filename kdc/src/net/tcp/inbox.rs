@@ -62,7 +62,7 @@ impl Inbox {
     }
 
     // It can only fail when it rings already.
-    fn ring(&self) {
+    pub(super) fn ring(&self) {
         let _ = self.bell.write(1);
     }
 }

@@ -15,13 +15,13 @@ mod tests;
 
 use core::time::Duration;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{BindError, Service};
+use super::{BindError, HandedOver, Pulse, Service};
 use crate::log::Log;
 use connections::Connections;
 use event_loop::EventLoop;
@@ -58,6 +58,8 @@ impl Default for TcpLimits {
 pub struct TcpSocket {
     address: SocketAddr,
     socket: Socket,
+    /// Whoever handed it over has it, too: what is not accepted waits for who serves next.
+    outlives: bool,
 }
 
 impl TcpSocket {
@@ -69,24 +71,54 @@ impl TcpSocket {
         let open = || {
             let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
             socket.set_reuse_address(true)?;
-            socket.set_nonblocking(true)?;
-            // Of every connection, too: what is accepted takes after its listener.
-            socket.set_tcp_nodelay(true)?;
             if address.is_ipv6() {
                 socket.set_only_v6(true)?;
             }
             socket.bind(&address.into())?;
             socket.listen(BACKLOG)?;
-            let bound = socket.local_addr()?.as_socket();
-            Ok(Self {
-                address: bound.unwrap_or(address),
-                socket,
-            })
+            Self::set_up(socket, address, false)
         };
         open().map_err(|why| BindError {
             address,
             transport: "TCP",
             why,
+        })
+    }
+
+    /// Takes the one that was handed over, or binds it; with port 0 a free port is taken.
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub fn open(address: SocketAddr, handed: &mut HandedOver) -> Result<Self, BindError> {
+        match handed.tcp(address) {
+            Some(listener) => Self::handed_over(listener),
+            None => Self::bind(address),
+        }
+    }
+
+    /// One that somebody else listens at, too.
+    ///
+    /// # Errors
+    /// [`BindError`], when it cannot be used as it has to be.
+    pub fn handed_over(listener: TcpListener) -> Result<Self, BindError> {
+        let unspecified = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let address = listener.local_addr().unwrap_or(unspecified);
+        Self::set_up(listener.into(), address, true).map_err(|why| BindError {
+            address,
+            transport: "TCP",
+            why,
+        })
+    }
+
+    fn set_up(socket: Socket, address: SocketAddr, outlives: bool) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        // Of every connection, too: what is accepted takes after its listener.
+        socket.set_tcp_nodelay(true)?;
+        let bound = socket.local_addr()?.as_socket();
+        Ok(Self {
+            address: bound.unwrap_or(address),
+            socket,
+            outlives,
         })
     }
 
@@ -107,6 +139,7 @@ impl From<TcpSocket> for TcpListener {
 /// Threads that serve the connections of one wire. Dropped, they stop, as soon as what was asked is answered.
 pub struct TcpWorkers {
     inboxes: Vec<Arc<Inbox>>,
+    pulses: Vec<Pulse>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -126,6 +159,7 @@ impl TcpWorkers {
         let connections = Connections::new(limits);
         let mut new = Self {
             inboxes: Vec::new(),
+            pulses: Vec::new(),
             threads: Vec::new(),
         };
         let mut next = None;
@@ -135,6 +169,7 @@ impl TcpWorkers {
             let helper = next.replace(Arc::clone(&inbox));
             let (sockets, connections) = (Arc::clone(&sockets), Arc::clone(&connections));
             let mut event_loop = EventLoop::new(sockets, connections, Arc::clone(service), inbox, helper, log.clone())?;
+            new.pulses.push(event_loop.pulse());
             if before == 0 {
                 event_loop.lead()?;
             }
@@ -144,7 +179,20 @@ impl TcpWorkers {
         Ok(new)
     }
 
-    /// Nothing more is accepted or read. What was asked may still be answered, for a moment.
+    /// That each of them is well, when it was woken.
+    #[must_use]
+    pub fn pulses(&self) -> &[Pulse] {
+        &self.pulses
+    }
+
+    /// What has those go round that have nothing to do.
+    #[must_use]
+    pub fn waker(&self) -> impl Fn() + Send + Sync + use<> {
+        let inboxes = self.inboxes.clone();
+        move || inboxes.iter().for_each(|inbox| inbox.ring())
+    }
+
+    /// What has come is answered; nothing more is taken in but for the rest of what was begun, for a moment.
     pub fn stop(&self) {
         for inbox in &self.inboxes {
             inbox.stop();
