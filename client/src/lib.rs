@@ -25,6 +25,7 @@ pub mod admin;
 mod armor;
 pub mod cache;
 mod client;
+pub mod command_line;
 mod error;
 pub mod exchange;
 mod http_token;

@@ -82,6 +82,7 @@ pub mod krb5_conf;
 pub mod listed;
 pub mod mit_time;
 pub mod name;
+pub mod network;
 mod reader;
 pub mod role;
 pub mod spnego;

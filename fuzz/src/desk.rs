@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tessera_common::admin::{Request, Response, read_frame, write_frame};
 use tessera_common::crypto::Key;
 use tessera_common::name::{Name, Principal, Realm};
-use tessera_kdc::front::admin::{AdminFront, Connected};
+use tessera_kdc::accounting::{Sessions, SessionsKeeper};
+use tessera_kdc::front::admin::{AdminFront, Connected, Followers, Line};
 use tessera_kdc::front::workers::{Bounds, Workers, WorkersGuard};
 use tessera_kdc::kerberos::{Administrator, Kdc};
 use tessera_kdc::log::{Log, LogWriter};
@@ -43,6 +45,8 @@ const OTHERS: [(&str, bool); 7] = [
 
 // Started once: threads that nobody sees.
 static WORKERS: LazyLock<WorkersGuard> = LazyLock::new(|| Workers::start(1, Bounds::default()).unwrap());
+static SESSIONS: LazyLock<SessionsKeeper> =
+    LazyLock::new(|| Sessions::start(Box::new(|_| {}), Duration::from_secs(600)).unwrap());
 static LOG: LazyLock<LogWriter> = LazyLock::new(|| Log::start(io::sink()).unwrap());
 
 /// What may not be told or changed, broken.
@@ -71,6 +75,12 @@ impl Write for Wire<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl Line for Wire<'_> {
+    fn hung_up(&mut self) -> bool {
+        self.asked.is_empty()
     }
 }
 
@@ -113,6 +123,8 @@ impl Desk {
                 reload: Box::new(|| Err("there is no file".into())),
                 rotate_master_key: Box::new(|_| Err("there is no file".into())),
                 accounting: tessera_kdc::accounting::Accounting::new(LOG.log()),
+                sessions: SESSIONS.sessions(),
+                followers: Followers::default(),
                 connected: Connected::default(),
             },
             administrators,

@@ -15,7 +15,8 @@ use std::time::Duration;
 use tessera_common::time::KerberosTime;
 
 use crate::clock;
-use crate::realm::accounting::{Event, put_digits};
+use crate::config::{LogConfig, LogFormat};
+use crate::realm::accounting::{Event, put_digits, put_string, put_time};
 
 /// The most lines that wait to be written.
 const MOST_WAITING: usize = 65_536;
@@ -41,6 +42,15 @@ pub enum Level {
 }
 
 impl Level {
+    /// Its whole name.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+
     /// In five columns.
     const fn name(self) -> &'static str {
         match self {
@@ -59,6 +69,10 @@ struct Shared {
     waiting: Mutex<Page>,
     dropped: AtomicU64,
     stopping: AtomicBool,
+    /// Whether lines are objects of JSON.
+    json: AtomicBool,
+    /// Whether each request has a line.
+    requests: AtomicBool,
 }
 
 #[derive(Default)]
@@ -83,6 +97,8 @@ impl Log {
             waiting: Mutex::default(),
             dropped: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
+            json: AtomicBool::new(false),
+            requests: AtomicBool::new(true),
         }));
         let writer = log.clone();
         let thread = thread::Builder::new()
@@ -92,6 +108,12 @@ impl Log {
             log,
             thread: Some(thread),
         })
+    }
+
+    /// Writes from now on as the configuration says.
+    pub fn set(&self, config: LogConfig) {
+        self.0.json.store(config.format == LogFormat::Json, Ordering::Relaxed);
+        self.0.requests.store(config.requests, Ordering::Relaxed);
     }
 
     /// Something does not work until somebody acts.
@@ -111,19 +133,33 @@ impl Log {
 
     /// A request was dealt with.
     pub fn event(&self, event: &Event) {
-        self.push(Level::Info, |out| event.put_into(out));
-    }
-
-    fn plain(&self, level: Level, text: impl Display) {
-        self.push(level, |out| {
-            // What cannot be put into words in full is in the log as far as it goes.
-            let _ = write!(out, "{text}");
+        if !self.0.requests.load(Ordering::Relaxed) {
+            return;
+        }
+        self.push(Level::Info, |out, form| match form {
+            LogFormat::Text => event.put_into(out),
+            LogFormat::Json => {
+                out.push_str("\"message\":\"request\",");
+                event.put_json_but_time(out);
+            }
         });
     }
 
-    fn push(&self, level: Level, put: impl FnOnce(&mut String)) {
+    fn plain(&self, level: Level, text: impl Display) {
+        self.push(level, |out, form| put_plain(out, form, text));
+    }
+
+    fn form(&self) -> LogFormat {
+        if self.0.json.load(Ordering::Relaxed) {
+            LogFormat::Json
+        } else {
+            LogFormat::Text
+        }
+    }
+
+    fn push(&self, level: Level, put: impl FnOnce(&mut String, LogFormat)) {
         COMPOSER.with_borrow_mut(|composer| {
-            let line = composer.compose(level, put);
+            let line = composer.compose(self.form(), level, put);
             let mut waiting = self.waiting();
             if waiting.lines < MOST_WAITING {
                 waiting.lines += 1;
@@ -155,8 +191,9 @@ impl Log {
             if dropped > 0 {
                 let what = format!("{dropped} log lines were dropped: the log is not written as fast as it grows");
                 COMPOSER.with_borrow_mut(|composer| {
-                    page.text
-                        .push_str(composer.compose(Level::Warning, |out| out.push_str(&what)));
+                    page.text.push_str(
+                        composer.compose(self.form(), Level::Warning, |out, form| put_plain(out, form, &what)),
+                    );
                 });
             }
             // A log that nobody can read any more is no reason to stop serving.
@@ -206,22 +243,43 @@ struct Composer {
 
 impl Composer {
     // One line, whatever a peer put into a name: control characters are escaped.
-    fn compose(&mut self, level: Level, put: impl FnOnce(&mut String)) -> &str {
+    fn compose(&mut self, form: LogFormat, level: Level, put: impl FnOnce(&mut String, LogFormat)) -> &str {
         let now = clock::now();
         let line = &mut self.line;
         line.clear();
+        if form == LogFormat::Json {
+            line.push('{');
+            put_time(line, now);
+            line.push_str(",\"level\":\"");
+            line.push_str(level.word());
+            line.push_str("\",");
+            put(line, form);
+            line.push_str("}\n");
+            return line;
+        }
         line.push_str(self.second.text(now.time));
         line.push('.');
         put_digits(line, now.usec, 6);
         line.push_str("Z ");
         line.push_str(level.name());
         line.push(' ');
-        put(line);
+        put(line, form);
         if !line.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
             *line = escaped(line);
         }
         line.push('\n');
         line
+    }
+}
+
+fn put_plain(out: &mut String, form: LogFormat, text: impl Display) {
+    match form {
+        // What cannot be put into words in full is in the log as far as it goes.
+        LogFormat::Text => drop(write!(out, "{text}")),
+        LogFormat::Json => {
+            out.push_str("\"message\":");
+            put_string(out, &text.to_string());
+        }
     }
 }
 
@@ -304,6 +362,35 @@ mod tests {
                 "info  unknown peer=192.0.2.1:5 via=udp result=dropped reason=empty"
             ]
         );
+    }
+
+    #[test]
+    fn lines_are_objects_where_that_is_asked_for_and_requests_are_left_out_where_that_is() {
+        let page = Page::default();
+        let writer = Log::start(page.clone()).unwrap();
+        let log = writer.log();
+        let json = |requests| LogConfig {
+            format: LogFormat::Json,
+            requests,
+        };
+        log.set(json(true));
+        log.warn("two\n\"three\"");
+        log.event(&event());
+        log.set(json(false));
+        log.event(&event());
+        drop(writer);
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(
+            (&lines[0]["level"], &lines[0]["message"]),
+            (&"warning".into(), &"two\n\"three\"".into())
+        );
+        assert_eq!(
+            (&lines[1]["message"], &lines[1]["reason"]),
+            (&"request".into(), &"empty".into())
+        );
+        assert!(lines.iter().all(|line| line["time"].as_str().unwrap().ends_with('Z')));
     }
 
     #[test]

@@ -58,6 +58,6 @@ pub use realm::{Realm, RealmBuilder};
 pub use relay::{Exchange, Protocol, Relay};
 pub use sshd::Sshd;
 pub use terminal::Terminal;
-pub use tool::{Finished, Tool, binary, example};
+pub use tool::{Finished, Tool, binary, example, installed};
 pub use whoami::{Certificate, Whoami};
 pub use workstation::{Side, Workstation};

@@ -56,6 +56,24 @@ impl Tool {
         self
     }
 
+    /// The same, run by another program: `line` is that one's, behind which this one's stands.
+    #[must_use]
+    pub fn under(self, program: PathBuf, line: &str) -> Self {
+        let mut other = Self::new(program, line);
+        other
+            .command
+            .arg(self.command.get_program())
+            .args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            if let Some(value) = value {
+                other.command.env(name, value);
+            }
+        }
+        other.line = format!("{line} {}", self.line);
+        other.stdin = self.stdin;
+        other
+    }
+
     /// The command itself, for a program that is to go on in the background.
     #[must_use]
     pub fn into_command(self) -> Command {
@@ -181,7 +199,8 @@ pub fn example(name: &str) -> PathBuf {
 }
 
 /// A program of the distribution's, wherever it put it.
-pub(crate) fn installed(name: &str) -> PathBuf {
+#[must_use]
+pub fn installed(name: &str) -> PathBuf {
     installed_one_of(&[name])
 }
 

@@ -311,6 +311,48 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
             "policies_are_listed_shown_kept_and_removed_wherever_they_are_declared",
         )],
     ),
+    (
+        "principal log",
+        &[
+            (
+                "--follow",
+                "what_happens_is_seen_as_it_does_from_here_and_by_who_may_see_it_from_afar",
+            ),
+            (
+                "--from",
+                "what_happened_is_found_by_the_address_and_the_network_that_it_came_from",
+            ),
+            ("--kind", "what_happened_is_found_by_whom_where_what_and_when"),
+            ("--result", "what_happened_is_found_by_whom_where_what_and_when"),
+            ("--reason", "what_happened_is_found_by_whom_where_what_and_when"),
+            ("--since", "what_happened_is_found_by_whom_where_what_and_when"),
+            ("--until", "what_happened_is_found_by_whom_where_what_and_when"),
+            ("--last", "what_happened_is_found_by_whom_where_what_and_when"),
+            ("--json", "what_happened_is_found_by_whom_where_what_and_when"),
+        ],
+    ),
+    (
+        "principal sessions",
+        &[
+            (
+                "--ended",
+                "sessions_are_accounted_for_to_the_octet_that_was_on_the_wire",
+            ),
+            (
+                "--since",
+                "sessions_are_accounted_for_to_the_octet_that_was_on_the_wire",
+            ),
+            ("--json", "sessions_are_accounted_for_to_the_octet_that_was_on_the_wire"),
+        ],
+    ),
+    (
+        "principal usage",
+        &[
+            ("--since", "usage_is_the_sum_of_what_was_done"),
+            ("--until", "usage_is_the_sum_of_what_was_done"),
+            ("--json", "usage_is_the_sum_of_what_was_done"),
+        ],
+    ),
     ("principal reload", &[]),
     (
         "kinit",
@@ -515,6 +557,12 @@ const COMMANDS: &[(&str, &str)] = &[
         "principal policy list",
         "policies_are_listed_shown_kept_and_removed_wherever_they_are_declared",
     ),
+    ("principal log", "what_happened_is_found_by_whom_where_what_and_when"),
+    (
+        "principal sessions",
+        "sessions_are_accounted_for_to_the_octet_that_was_on_the_wire",
+    ),
+    ("principal usage", "usage_is_the_sum_of_what_was_done"),
     ("principal reload", "both_ways_to_reload_apply_what_changed"),
 ];
 
@@ -645,6 +693,10 @@ const KEYS: &[(&str, &str)] = &[
     (
         "store.snapshot-every",
         "snapshots_are_made_in_time_and_kept_as_many_as_told_to_go_back_to",
+    ),
+    (
+        "accounting.interim-every",
+        "a_session_gives_word_of_itself_and_ends_with_the_daemon_however_that_ends",
     ),
     ("keys.enctypes", "the_realm_makes_the_enctypes_that_realm_toml_names"),
     (

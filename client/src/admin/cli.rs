@@ -14,6 +14,7 @@ use tessera_common::crypto::EncType;
 use tessera_common::role::RoleName;
 
 use super::cli_access::{PolicyCommand, RoleArgs, RoleCommand, RuleCommand, policy};
+use super::cli_account::{LogArgs, SessionsArgs, UsageArgs};
 use super::server::Server;
 
 /// Under what help has the flags that every command has.
@@ -250,6 +251,12 @@ pub(super) enum Command {
     /// Policies: what passwords have to be, how many wrong ones are taken, and what keys and tickets come of them
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Tell what happened: logins, tickets, passwords, changes, sessions
+    Log(Box<LogArgs>),
+    /// Tell which sessions are open, or have ended, and what passed in them
+    Sessions(SessionsArgs),
+    /// Tell what a principal did
+    Usage(UsageArgs),
     /// Apply a changed realm.toml
     Reload,
 }
@@ -389,6 +396,8 @@ pub(super) fn enctype(name: &str) -> Result<EncType, String> {
 
 #[cfg(test)]
 mod tests {
+    use tessera_common::admin::Request;
+
     use super::*;
 
     fn parse(line: &str) -> Result<Command, clap::Error> {
@@ -492,6 +501,53 @@ mod tests {
     }
 
     #[test]
+    fn what_happened_is_asked_for_by_each_of_its_flags() {
+        let request = |line: &str| match parse(line).unwrap() {
+            Command::Log(args) => Request::from(*args),
+            Command::Sessions(args) => Request::from(args),
+            Command::Usage(args) => Request::from(args),
+            other => panic!("{other:?}"),
+        };
+        for (line, json) in [
+            ("log", r#"{"events":{}}"#),
+            ("log alice bob", r#"{"events":{"query":{"names":["alice","bob"]}}}"#),
+            ("log --follow", r#"{"events":{"follow":true}}"#),
+            ("log --last 5", r#"{"events":{"last":5}}"#),
+            (
+                "log --from ::1 --from 192.0.2.0/24",
+                r#"{"events":{"query":{"networks":["::1","192.0.2.0/24"]}}}"#,
+            ),
+            (
+                "log --kind as --kind tgs",
+                r#"{"events":{"query":{"kinds":["as","tgs"]}}}"#,
+            ),
+            (
+                "log --result refused",
+                r#"{"events":{"query":{"results":["refused"]}}}"#,
+            ),
+            ("log --reason locked", r#"{"events":{"query":{"reasons":["locked"]}}}"#),
+            (
+                "log --since 1h --until 2026-11-23",
+                r#"{"events":{"query":{"since":"1h","until":"2026-11-23T00:00:00Z"}}}"#,
+            ),
+            ("sessions", r#"{"sessions":{"which":"open"}}"#),
+            ("sessions alice", r#"{"sessions":{"name":"alice","which":"open"}}"#),
+            ("sessions --ended", r#"{"sessions":{"which":{"ended":{}}}}"#),
+            (
+                "sessions --ended --since 7d",
+                r#"{"sessions":{"which":{"ended":{"since":"7d"}}}}"#,
+            ),
+            ("usage alice", r#"{"usage":{"name":"alice"}}"#),
+            (
+                "usage alice --since 7d --until 1d",
+                r#"{"usage":{"name":"alice","since":"7d","until":"1d"}}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&request(line)).unwrap(), json, "{line}");
+        }
+    }
+
+    #[test]
     fn wrong_usage_is_refused() {
         for (line, kind) in [
             ("", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
@@ -525,7 +581,16 @@ mod tests {
             ("rule set a", ErrorKind::MissingRequiredArgument),
             ("rule set a --revision 7", ErrorKind::MissingRequiredArgument),
             ("rule set a --role Staff", ErrorKind::ValueValidation),
-            ("sessions", ErrorKind::InvalidSubcommand),
+            ("session", ErrorKind::InvalidSubcommand),
+            ("log --since tomorrow", ErrorKind::ValueValidation),
+            ("log --since +1h", ErrorKind::ValueValidation),
+            ("log --from www.example.com", ErrorKind::ValueValidation),
+            ("log --kind login", ErrorKind::InvalidValue),
+            ("log --result lost", ErrorKind::InvalidValue),
+            ("log --last few", ErrorKind::ValueValidation),
+            ("log --follow --until 1h", ErrorKind::ArgumentConflict),
+            ("sessions --since 1h", ErrorKind::MissingRequiredArgument),
+            ("usage", ErrorKind::MissingRequiredArgument),
             ("-c FILE:x list", ErrorKind::MissingRequiredArgument),
             ("list -p alice/admin", ErrorKind::MissingRequiredArgument),
             ("--server kdc list", ErrorKind::ValueValidation),

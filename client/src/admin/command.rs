@@ -169,6 +169,9 @@ impl<S: Dialogue, W: Write> Administrator<S, W> {
             Command::Role(command) => self.role(command)?,
             Command::Rule(command) => self.rule(command)?,
             Command::Policy(command) => self.policy(command)?,
+            Command::Log(args) => self.log(*args)?,
+            Command::Sessions(args) => self.sessions(args)?,
+            Command::Usage(args) => self.usage(args)?,
             Command::Reload => self.reload()?,
         }
         Ok(Outcome::Done)

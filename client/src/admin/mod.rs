@@ -1,9 +1,11 @@
 //! `principal`: administration of a realm, over its daemon's socket or from afar.
 
 mod access;
+mod account;
 mod apply;
 mod cli;
 mod cli_access;
+mod cli_account;
 mod command;
 mod connection;
 mod declaration;
@@ -15,6 +17,7 @@ mod password;
 mod progress;
 mod render;
 mod render_access;
+mod render_account;
 mod render_policy;
 mod server;
 mod socket;
@@ -26,6 +29,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::program;
+use clap::CommandFactory as _;
 use cli::{Cli, Command};
 use command::{Administrator, Outcome};
 use connection::Connection;
@@ -33,6 +37,12 @@ pub use error::AdminError;
 use render::Look;
 use tessera_common::admin::{Dialogue, config_file};
 use ticket::Ticket;
+
+/// The command line.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// Does what the command line asks for: 0 when it is done, 1 when it was refused or failed, 2 when it makes no sense.
 #[must_use]

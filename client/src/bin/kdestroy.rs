@@ -2,29 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::Parser as _;
 use tessera_client::cache::{self, CacheError};
+use tessera_client::command_line::kdestroy::Arguments;
 use tessera_client::program::complain;
 use tessera_client::{Client, Error};
 use tessera_common::ccache::CacheName;
-
-/// Removes a credential cache, after overwriting it.
-#[derive(Debug, Parser)]
-#[command(name = "kdestroy", version)]
-struct Arguments {
-    /// Removes all caches of the collection
-    #[arg(short = 'A', conflicts_with = "principal")]
-    all: bool,
-    /// Does not mention the caches that are left
-    #[arg(short = 'q')]
-    quiet: bool,
-    /// The credential cache or collection; otherwise the default one
-    #[arg(short = 'c', value_name = "CACHE")]
-    cache: Option<String>,
-    /// Removes the cache of this principal
-    #[arg(short = 'p', value_name = "PRINCIPAL")]
-    principal: Option<String>,
-}
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
@@ -69,19 +52,4 @@ fn all(name: &CacheName) -> Result<(), Error> {
         }
     }
     outcome
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn contradictions_are_refused() {
-        for line in ["-A -p alice", "alice", "-x"] {
-            assert!(
-                Arguments::try_parse_from(format!("kdestroy {line}").split(' ')).is_err(),
-                "{line}"
-            );
-        }
-    }
 }

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::Parser as _;
+use tessera_client::command_line::kpasswd::Arguments;
 use tessera_client::exchange::Armor;
 use tessera_client::program::complain;
 use tessera_client::{
@@ -12,17 +13,6 @@ use tessera_common::name::{Principal, Realm};
 
 // The server was asked and said no.
 const REFUSED: u8 = 2;
-
-/// Changes a Kerberos password.
-///
-/// Passwords are asked for at the terminal, or read line by line from the standard input when that is none: the old one, then
-/// the new one twice. Where the credential cache has a ticket from a KDC that speaks FAST, that protects the old one.
-#[derive(Debug, Parser)]
-#[command(name = "kpasswd", version)]
-struct Arguments {
-    /// Whose password; otherwise whose credential cache it is, or the user's name
-    principal: Option<String>,
-}
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {

@@ -2,63 +2,19 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::Parser as _;
 use tessera_client::cache::{self, CacheError};
+use tessera_client::command_line::kvno::Arguments;
 use tessera_client::exchange::TgsRequest;
 use tessera_client::keytab_file::KeytabFile;
 use tessera_client::program::complain;
 use tessera_client::{Client, Error, user_to_user, with_session_enctype};
 use tessera_common::ccache::{CredentialCache, Entry};
 use tessera_common::credential::Credential;
-use tessera_common::crypto::{EncType, KeyUsage};
+use tessera_common::crypto::KeyUsage;
 use tessera_common::keytab::Keytab;
 use tessera_common::name::{Principal, name_type};
 use tessera_common::wire::{self, Ticket};
-
-/// Gets tickets for services, keeps them in the credential cache and shows the version of the key that each is under.
-#[derive(Debug, Parser)]
-#[command(name = "kvno", version)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-struct Arguments {
-    /// The credential cache; otherwise the default one
-    #[arg(short = 'c', value_name = "CACHE")]
-    cache: Option<String>,
-    /// The enctype of the session key
-    #[arg(short = 'e', value_name = "ENCTYPE", value_parser = enctype)]
-    enctype: Option<EncType>,
-    /// Tries the tickets on this keytab
-    #[arg(short = 'k', value_name = "KEYTAB")]
-    keytab: Option<String>,
-    /// Shows nothing but errors
-    #[arg(short = 'q')]
-    quiet: bool,
-    /// Asks for the names without saying of which type they are
-    #[arg(short = 'u', conflicts_with = "service")]
-    unknown_type: bool,
-    /// The names are hosts; gets tickets for this service there
-    #[arg(short = 'S', value_name = "SERVICE")]
-    service: Option<String>,
-    /// Takes tickets from the cache and asks no KDC
-    #[arg(long)]
-    cached_only: bool,
-    /// Does not add the tickets to the cache
-    #[arg(long)]
-    no_store: bool,
-    /// Keeps the tickets in this cache instead, and nothing else
-    #[arg(long, value_name = "CACHE")]
-    out_cache: Option<String>,
-    /// User-to-user: encrypted for whoever holds the ticket-granting ticket in this cache
-    #[arg(long, value_name = "CACHE")]
-    u2u: Option<String>,
-    /// The services, or with -S the hosts
-    #[arg(required = true, value_name = "NAME")]
-    names: Vec<String>,
-}
-
-fn enctype(text: &str) -> Result<EncType, String> {
-    let known = || EncType::ALL.map(EncType::name).join(", ");
-    EncType::from_name(text).ok_or_else(|| format!("there are {}", known()))
-}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -210,26 +166,4 @@ fn opens(keytab: &Keytab, server: &Principal, ticket: &Ticket) -> bool {
     let keys = keytab.keys_for(server).filter_map(|entry| entry.key.known());
     let mut keys = keys.filter(|key| key.etype().number() == ticket.enc_part.etype);
     keys.any(|key| key.decrypt(KeyUsage::TICKET, &ticket.enc_part.cipher).is_ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_and_names_are_read() {
-        let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
-        let arguments = parse("kvno -q -e aes128-sha2 --u2u FILE:/tmp/bob bob host/www").unwrap();
-        assert_eq!(arguments.enctype, Some(EncType::Aes128CtsHmacSha256_128));
-        assert_eq!(arguments.names, ["bob", "host/www"]);
-        for line in [
-            "kvno",
-            "kvno -u -S host www",
-            "kvno -e des3 x",
-            "kvno -P x",
-            "kvno -I x y",
-        ] {
-            assert!(parse(line).is_err(), "{line}");
-        }
-    }
 }

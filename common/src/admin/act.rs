@@ -19,6 +19,12 @@ pub enum Act {
     Explain,
     /// Sees roles, rules and policies.
     ShowAccess,
+    /// Sees what happened: events of those whom one may see.
+    Events,
+    /// Sees sessions: of those whom one may see.
+    Sessions,
+    /// Sees what a principal did.
+    Usage,
     /// Sets a principal's password.
     Password,
     /// Says whether a principal has to change its password first.
@@ -59,11 +65,14 @@ pub struct ActError(String);
 
 impl Act {
     /// Every act.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::List,
         Self::Show,
         Self::Explain,
         Self::ShowAccess,
+        Self::Events,
+        Self::Sessions,
+        Self::Usage,
         Self::Password,
         Self::MustChangePassword,
         Self::Unlock,
@@ -90,6 +99,9 @@ impl Act {
             Self::Show => "show",
             Self::Explain => "explain",
             Self::ShowAccess => "show-access",
+            Self::Events => "events",
+            Self::Sessions => "sessions",
+            Self::Usage => "usage",
             Self::Password => "password",
             Self::MustChangePassword => "must-change-password",
             Self::Unlock => "unlock",
@@ -115,6 +127,7 @@ impl Act {
         match self {
             Self::Show
             | Self::Explain
+            | Self::Usage
             | Self::Password
             | Self::MustChangePassword
             | Self::Unlock
@@ -127,9 +140,14 @@ impl Act {
             | Self::Rename
             | Self::Alias
             | Self::Remove => true,
-            Self::List | Self::ShowAccess | Self::Import | Self::Declare | Self::Reload | Self::RotateMasterKey => {
-                false
-            }
+            Self::List
+            | Self::ShowAccess
+            | Self::Events
+            | Self::Sessions
+            | Self::Import
+            | Self::Declare
+            | Self::Reload
+            | Self::RotateMasterKey => false,
         }
     }
 }
@@ -147,6 +165,9 @@ impl Request {
             | Self::ListPolicies
             | Self::ShowRule { .. }
             | Self::ShowPolicy { .. } => Act::ShowAccess,
+            Self::Events { .. } => Act::Events,
+            Self::Sessions { .. } => Act::Sessions,
+            Self::Usage { .. } => Act::Usage,
             Self::Add(_) => Act::Add,
             Self::Import { .. } => Act::Import,
             Self::Set { roles, .. } if !roles.is_empty() => Act::Grant,

@@ -7,6 +7,7 @@
 //! expects something of it.
 
 mod access;
+mod account;
 mod act;
 mod declaration;
 mod explanation;
@@ -26,6 +27,9 @@ use serde::{Deserialize, Serialize};
 use crate::role::RoleName;
 
 pub use access::{AccessHistory, RightChanges, RoleChanges, RoleInfo, RuleChanges, RuleInfo, Source};
+pub use account::{
+    Counted, EventLine, EventQuery, Moment, MomentError, SessionInfo, SessionsUsage, Usage, WhichSessions,
+};
 pub use act::{Act, ActError};
 pub use declaration::{
     Becomes, Declaration, DeclaredKind, DeclaredPrincipal, DeclaredRole, Difference, PartDifference,
@@ -39,7 +43,7 @@ pub use sealed::{MAX_TOKEN, REQUIRED, Sealed, read_token, write_token};
 pub use settings::{Deadline, DeadlineError, Limit, LimitError, OwnPolicy, Settings, Switch, YesNo, YesNoError};
 
 /// The version of this protocol. Both ends have to speak the same.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// The socket's name in the state directory.
 pub const SOCKET: &str = "admin.sock";
@@ -60,7 +64,8 @@ pub fn config_file(told: Option<PathBuf>, is_there: impl Fn(&Path) -> bool) -> P
     told.unwrap_or_else(|| otherwise().into())
 }
 
-/// The most principals in one [`Request::Import`] or [`Response::Listed`].
+/// The most principals in one [`Request::Import`] or [`Response::Listed`], and the most events and sessions in one
+/// [`Response::Events`] or [`Response::Sessions`].
 pub const MAX_BATCH: usize = 1000;
 
 /// The client's greeting.
@@ -297,6 +302,37 @@ pub enum Request {
     },
     /// What the database holds, as [`Request::Apply`] takes it. Answered by [`Response::Exported`].
     Export,
+    /// What happened, the oldest first: those events that whoever asks may see. Answered by [`Response::Events`].
+    Events {
+        /// Which events.
+        #[serde(default, skip_serializing_if = "EventQuery::is_empty")]
+        query: EventQuery,
+        /// Only so many, the last ones; absent, all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last: Option<u64>,
+        /// Whether those that happen from now on are told as well, without an end.
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        follow: bool,
+    },
+    /// Sessions, the oldest first: those that whoever asks may see. Answered by [`Response::Sessions`].
+    Sessions {
+        /// Those of one principal only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// Those that are open, or those that have ended.
+        which: WhichSessions,
+    },
+    /// What one principal did. Answered by [`Response::Usage`].
+    Usage {
+        /// The principal, or a name that nobody has or had.
+        name: String,
+        /// From when on; absent, as far as the log goes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Moment>,
+        /// Before when; absent, now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Moment>,
+    },
     /// A new master key, and every key sealed anew under it.
     RotateMasterKey,
     /// Apply a changed realm.toml.
@@ -428,6 +464,13 @@ pub enum Response {
     Differences(Vec<Difference>),
     /// Some of what the database holds; more may follow until [`Response::Done`].
     Exported(Box<Declaration>),
+    /// Some events; more may follow until [`Response::Done`], or without an end. None at all says that the daemon is still
+    /// there.
+    Events(Vec<EventLine>),
+    /// Some sessions; more may follow until [`Response::Done`].
+    Sessions(Vec<SessionInfo>),
+    /// What one principal did.
+    Usage(Box<Usage>),
     /// Keys for a keytab.
     Keys(Vec<KeytabKey>),
     /// It is done, and durable: former keys are gone.
@@ -632,6 +675,9 @@ mod tests {
             serde_json::from_str::<RefusedImport>(r#"{"?":1}"#).err(),
             serde_json::from_str::<RuleChanges>(r#"{"?":1}"#).err(),
             serde_json::from_str::<RoleChanges>(r#"{"?":1}"#).err(),
+            serde_json::from_str::<EventQuery>(r#"{"?":1}"#).err(),
+            serde_json::from_str::<SessionInfo>(r#"{"?":1}"#).err(),
+            serde_json::from_str::<Usage>(r#"{"?":1}"#).err(),
         ];
         let of_requests = requests
             .iter()

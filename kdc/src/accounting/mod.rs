@@ -1,19 +1,83 @@
 //! Where what happened is told: one place for everybody who has something to account for, and who keeps it is not their concern.
+//!
+//! It is kept in the event log, files of lines of JSON; docs/accounting.md has what an operator knows of it.
 
+mod compress;
+mod current;
+mod events;
+mod figures;
+mod files;
+mod forward;
+mod frame;
+mod housekeeping;
+mod line;
+mod lost_sessions;
+mod newest;
+mod queue;
+mod reader;
+mod search;
+mod sessions;
+mod usage;
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::Arc;
+
+use tessera_common::accounting::{EventKind, EventRecord, EventTime};
+
+use crate::clock;
+use crate::config::AccountingConfig;
 use crate::log::Log;
 use crate::realm::accounting::{Event, ShutOutLine};
+use events::Events;
+
+pub use events::{EVENTS_DIRECTORY, EventsWriter};
+pub use figures::{Figures, LATENCY_BOUNDS};
+pub use reader::{Found, Progress, ReadError, Reader, Start};
+pub use sessions::{
+    Cause, Counts, MOST_OPEN, NoSession, OpenSession, Opening, Session, SessionId, SessionNotice, Sessions,
+    SessionsKeeper, Stage, Tally, Tell, Unfinished,
+};
+pub use usage::UsageCount;
 
 /// Takes what happened; all clones tell the same.
 #[derive(Clone)]
 pub struct Accounting {
     log: Log,
+    events: Option<Events>,
 }
 
 impl Accounting {
-    /// Tells this log.
+    /// Tells this log, and nobody keeps anything.
     #[must_use]
     pub const fn new(log: Log) -> Self {
-        Self { log }
+        Self { log, events: None }
+    }
+
+    /// Tells this log, and keeps events as the configuration says, in the `events` of this state directory unless it names another
+    /// directory. What is given beside is to be dropped last.
+    ///
+    /// # Errors
+    /// Why nothing can be kept there, and what to do.
+    pub fn start(config: &AccountingConfig, state: &Path, log: &Log) -> Result<(Self, Option<EventsWriter>), String> {
+        if !config.enabled {
+            return Ok((Self::new(log.clone()), None));
+        }
+        let directory = config.directory_in(state);
+        let writer = EventsWriter::start(&directory, config, log)?;
+        let accounting = Self {
+            log: log.clone(),
+            events: Some(writer.events.clone()),
+        };
+        Ok((accounting, Some(writer)))
+    }
+
+    /// Makes the directory where [`Self::start`] will keep events, if there is to be one: for who gives up making any in between.
+    pub fn make_directory(config: &AccountingConfig, state: &Path) {
+        if config.enabled {
+            // What is wrong with it, the start says.
+            let _ = current::make_directory(&config.directory_in(state));
+        }
     }
 
     /// For what an operator should know besides.
@@ -22,13 +86,69 @@ impl Accounting {
         &self.log
     }
 
+    /// For who wants to see what happened; `None`, nobody keeps it.
+    #[must_use]
+    pub fn reader(&self) -> Option<&Reader> {
+        self.events.as_ref().map(|events| &events.reader)
+    }
+
+    /// How the event log fares; `None`, there is none.
+    #[must_use]
+    pub fn figures(&self) -> Option<&Arc<Figures>> {
+        self.events.as_ref().map(|events| &events.figures)
+    }
+
     /// A request was dealt with.
     pub fn request(&self, event: &Event) {
         self.log.event(event);
+        self.keep(|line| event.put_json(line));
     }
 
     /// Somebody is shut out.
     pub fn shut_out(&self, who: &ShutOutLine) {
         self.log.warn(who);
+        self.keep(|line| who.put_json(line, clock::now()));
     }
+
+    /// An administrator asked for something, or the daemon itself changed something. Its number is given here.
+    pub fn administered(&self, record: &EventRecord) {
+        self.record(record);
+    }
+
+    /// A session began, goes on or ended. Its number is given here.
+    pub fn session(&self, record: &EventRecord) {
+        self.record(record);
+    }
+
+    /// Other settings are in force, as far as they can be while the daemon runs.
+    pub fn reloaded(&self, config: &AccountingConfig) {
+        let Some(events) = &self.events else { return };
+        events.queue.set(config.queue, config.when_slow);
+        events.settings.store(Arc::new(config.clone()));
+        self.record(&EventRecord {
+            detail: Some("settings are in force anew".into()),
+            ..EventRecord::new(0, EventTime(clock::now()), EventKind::Started)
+        });
+    }
+
+    fn record(&self, record: &EventRecord) {
+        if let Some(events) = &self.events {
+            events.push(record);
+        }
+    }
+
+    fn keep(&self, put: impl FnOnce(&mut String)) {
+        if let Some(events) = &self.events {
+            LINE.with_borrow_mut(|line| {
+                line.clear();
+                put(line);
+                events.queue.push(line);
+            });
+        }
+    }
+}
+
+thread_local! {
+    /// Where lines are put into words, in memory that is kept.
+    static LINE: RefCell<String> = RefCell::default();
 }

@@ -14,10 +14,10 @@ use super::reader::{self, Fault, Placed, Problem, Table};
 use crate::realm::access::{Access, Conflict, Source};
 use crate::realm::glob::Glob;
 use crate::realm::hours::{Hours, Window};
-use crate::realm::network::Network;
 use crate::realm::policy::PolicyName;
 use crate::realm::rights::{Granted, MOST_RIGHTS, Role};
 use crate::realm::rules::{Effect, Rule, RuleError, RuleName, RuleParts};
+use tessera_common::network::Network;
 
 /// `[roles]`, `[rules]` and `[policies]`, checked as far as a file can be without the database, which has such, too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

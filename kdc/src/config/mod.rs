@@ -3,6 +3,7 @@
 //! Every key is described where an operator reads of it: in the annotated `realm.toml` at the top of the repository.
 
 mod access;
+mod accounting;
 mod policies;
 mod process;
 mod reader;
@@ -27,6 +28,8 @@ use crate::realm::lockout::NetworkLimit;
 use crate::realm::settings::RealmSettings;
 use crate::store::{Location, Options, Report};
 pub use access::AccessConfig;
+pub use accounting::{AccountingConfig, LogConfig, LogFormat, WhenSlow};
+use accounting::{read_accounting, read_log};
 pub use policies::PasswordsConfig;
 pub use process::ProcessConfig;
 pub use reader::Problem;
@@ -59,6 +62,10 @@ pub struct Config {
     pub passwords: PasswordsConfig,
     /// `[process]`.
     pub process: ProcessConfig,
+    /// `[accounting]`.
+    pub accounting: AccountingConfig,
+    /// `[log]`.
+    pub log: LogConfig,
     /// What an operator should know although the file is in force.
     pub warnings: Vec<String>,
 }
@@ -284,6 +291,8 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
     let access = AccessConfig::read(root.table("roles"), root.table("rules"), root.table("policies"));
     let passwords = PasswordsConfig::read(file, root.table("passwords"));
     let process = ProcessConfig::read(root.table("process"));
+    let accounting = read_accounting(file, root.table("accounting"));
+    let log = read_log(root.table("log"));
     root.finish();
     Some(Config {
         file: file.to_owned(),
@@ -296,6 +305,8 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
         access,
         passwords,
         process,
+        accounting,
+        log,
         warnings: Vec::new(),
     })
 }
@@ -420,7 +431,7 @@ mod tests {
             ("[ticket]\n", "4:2: ticket: unknown table; did you mean tickets?"),
             (
                 "[radius]\n",
-                "4:2: radius: unknown table; known here: realm, listen, tickets, authentication, store, keys, roles, rules, policies, passwords, process",
+                "4:2: radius: unknown table; known here: realm, listen, tickets, authentication, store, keys, roles, rules, policies, passwords, process, accounting, log",
             ),
             ("[[tickets]]\n", "4:3: tickets: expected a table, as in [tickets]"),
             (

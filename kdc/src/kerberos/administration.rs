@@ -72,6 +72,7 @@ impl Kdc {
         let (token, context, peer, _) = accepted.into_parts();
         event.client = Some(peer.client().to_string());
         event.service = Some(peer.service().to_string());
+        event.service_id = view.find(&peer.service().name).map(|record| record.id);
         event.factor = Some(factors(peer.flags()).name());
         let decided = self.decide_administrator(view, request, &context, &peer, &mut event);
         event.result = match &decided {

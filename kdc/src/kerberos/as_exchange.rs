@@ -83,6 +83,7 @@ impl<'a> AsExchange<'a> {
         // The service before the proof, so that a mistyped name costs nobody a password; but where names are hidden, after
         // it: or a stranger could find out by asking for tickets to a name whether somebody has it.
         let mut service = lookup::service(view, sname);
+        event.service_id = service.as_ref().ok().map(|service| service.id);
         let disclosure = if settings.hide_unknown_principals {
             Disclosure::AfterProof
         } else {

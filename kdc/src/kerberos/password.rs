@@ -154,6 +154,8 @@ impl Kdc {
         })?;
         let target = new.target(accepted.client());
         event.service = Some(target.to_string());
+        let found = Some(&target.name).filter(|_| target.realm == self.settings.name);
+        event.service_id = found.and_then(|name| view.find(name)).map(|record| record.id);
         // Whom the ticket was issued to, by more than the name: the principal may have been made anew since.
         let exchange = self.exchange(view, request);
         let client = header_ticket::holder(&exchange, accepted.ticket(), false)

@@ -59,7 +59,7 @@ fn answer(
     header.check_use(exchange, request)?;
     let client = header_ticket::holder(exchange, &header.ticket, header.is_tgt)?;
     event.client_id = Some(client.id);
-    let facts = Facts::gather(exchange, request, header, client)?;
+    let facts = Facts::gather(exchange, request, header, client, event)?;
     let (part, sealing) = facts.check(event, random)?;
     let (key, usage) = header.reply_key();
     let Strengthened { key, share } = fast::reply_key(armor, key, random);
@@ -106,6 +106,7 @@ impl<'a> Facts<'a> {
         request: &'a KdcRequest,
         header: &'a HeaderTicket<'a>,
         client: &'a Arc<PrincipalRecord>,
+        event: &mut Event,
     ) -> Result<Self, Refusal> {
         // RFC 4120 §3.3.3 takes an absent name from the second ticket; like MIT, this KDC does not: nobody leaves it out.
         let sname = request.sname()?;
@@ -115,6 +116,7 @@ impl<'a> Facts<'a> {
             ErrorCode::KDC_ERR_S_PRINCIPAL_UNKNOWN,
         )?;
         let service = lookup::service(exchange.view, sname)?;
+        event.service_id = Some(service.id);
         if !header.is_tgt && !options::AGAIN.iter().any(|option| request.asks(*option)) {
             return Err(Refusal::new(ErrorCode::KRB_AP_ERR_NOT_US, "header-ticket-is-no-tgt")
                 .text("only a ticket-granting ticket gets tickets for other services"));

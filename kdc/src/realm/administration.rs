@@ -1,6 +1,6 @@
 //! Whether an administrator may do what it asks for.
 //!
-//! Every act takes a right: looking takes `viewer`; passwords and letting in again, `helpdesk`; services' keys, `keytab`; the
+//! Every act takes a right: looking, at principals and at what happened, takes `viewer`; passwords and letting in again, `helpdesk`; services' keys, `keytab`; the
 //! rest, `admin`. A right over a pattern is over the principals all of whose names match it, before and after the act, so that
 //! an alias leads nobody round a pattern. What goes beyond principals (roles, rules, policies, the daemon) takes `admin` over
 //! everybody; and so does every change to a principal that has rights itself or that the realm rests on, and every change that
@@ -42,6 +42,15 @@ pub enum Target<'a> {
         /// As it is to be.
         after: &'a PrincipalRecord,
     },
+}
+
+/// Somebody whom something that happened names.
+#[derive(Clone, Copy, Debug)]
+pub enum Named<'a> {
+    /// A principal as it is now, whatever it was called then.
+    Principal(&'a PrincipalRecord),
+    /// A name that was nobody's then and is nobody's now.
+    Name(&'a Name),
 }
 
 /// What an act takes.
@@ -171,6 +180,25 @@ pub fn authorize_by_name<'p, 'r>(
     Err(Missing::of(policy, who, &asked, need))
 }
 
+/// Whether an administrator may see something that happened, which names these. Who may look at any of them may; who may look at
+/// everybody sees also what names nobody, or somebody who is no more.
+pub fn sees<'a>(policy: AccessPolicy<'_>, who: &PrincipalRecord, named: impl IntoIterator<Item = Named<'a>>) -> bool {
+    let may = |target, over| {
+        let asked = Asked { act: Act::Show, target };
+        let need = Need {
+            right: Right::Viewer,
+            over,
+            because: None,
+        };
+        look(policy, who, &asked, need).any(|looked| looked.fit == Fit::Covers)
+    };
+    may(Target::Realm, Over::Everybody)
+        || named.into_iter().any(|named| match named {
+            Named::Principal(record) => may(Target::Principal(record), Over::TheseNames),
+            Named::Name(name) => may(Target::Name(name), Over::TheseNames),
+        })
+}
+
 /// What an act takes.
 #[must_use]
 pub fn need<'a>(policy: AccessPolicy<'_>, asked: &Asked<'a>) -> Need<'a> {
@@ -186,10 +214,14 @@ pub fn need<'a>(policy: AccessPolicy<'_>, asked: &Asked<'a>) -> Need<'a> {
     };
     let need = match asked.act {
         Act::List | Act::ShowAccess => return least(Right::Viewer, Over::Anybody),
+        // Of each event and each session it is asked by itself, besides.
+        Act::Events | Act::Sessions if matches!(asked.target, Target::Realm) => {
+            return least(Right::Viewer, Over::Anybody);
+        }
         // Each principal is asked for by itself, besides.
         Act::Import if matches!(asked.target, Target::Realm) => return least(Right::Admin, Over::Anybody),
         Act::Declare | Act::Reload | Act::RotateMasterKey => return least(Right::Admin, Over::Everybody),
-        Act::Show | Act::Explain => return of_principals(Right::Viewer),
+        Act::Show | Act::Explain | Act::Usage | Act::Events | Act::Sessions => return of_principals(Right::Viewer),
         Act::Password | Act::MustChangePassword | Act::Unlock => of_principals(Right::Helpdesk),
         Act::Keytab | Act::Rotate => of_principals(Right::Keytab),
         Act::Add | Act::Import | Act::Set | Act::Grant | Act::Lock | Act::Rename | Act::Alias | Act::Remove => {

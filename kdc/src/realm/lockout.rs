@@ -15,11 +15,11 @@ use tessera_common::time::KerberosTime;
 
 use super::access::AccessPolicy;
 use super::denied::Denied;
-use super::network::Network;
 use super::policy::FailureLimit;
 use super::principal::{PrincipalId, PrincipalRecord, ShutOut};
 pub use table::Count;
 use table::{Counted, Table};
+use tessera_common::network::Network;
 
 /// How many principals, and how many networks, are counted of at once; past that, those go first whose count has run out,
 /// and then those whose failures are longest ago.

@@ -13,7 +13,6 @@ pub mod glob;
 pub mod hours;
 pub mod keys;
 pub mod lockout;
-pub mod network;
 pub mod passwords;
 pub mod policy;
 pub mod principal;

@@ -12,7 +12,7 @@ use tessera_common::role::{MAX_ROLE_OCTETS, RoleName, is_role_name};
 
 use super::glob::Glob;
 use super::hours::Hours;
-use super::network::Network;
+use tessera_common::network::Network;
 
 /// A rule's name, of the same characters as a role's. A copy costs a count.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -36,6 +36,11 @@ impl Reachable {
     fn of(config: &Config) -> Self {
         let mut reachable = Self::default();
         reachable.read_write.push(config.realm.state.clone());
+        if config.accounting.enabled {
+            reachable
+                .read_write
+                .push(config.accounting.directory_in(&config.realm.state));
+        }
         // A reload.
         reachable.put_directory_of(&config.file);
         if let Some(dictionary) = &config.passwords.dictionary {

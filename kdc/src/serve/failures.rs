@@ -23,9 +23,9 @@ use crate::front::lockout::Keeper;
 use crate::kerberos::Kdc;
 use crate::log::Log;
 use crate::realm::lockout::{Count, Saved};
-use crate::realm::network::Network;
 use crate::realm::principal::{PrincipalId, ShutOut};
 use crate::store::{Store, write_file};
+use tessera_common::network::Network;
 
 /// The file's name in the state directory.
 pub(super) const FAILURES_FILE: &str = "failures";

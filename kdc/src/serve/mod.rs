@@ -26,10 +26,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::accounting::Accounting;
+use crate::accounting::{Accounting, EVENTS_DIRECTORY, SessionNotice, Sessions};
 use crate::clock;
 use crate::config::Config;
-use crate::front::admin::{AdminFront, AdminSocket, Connected, RemoteListener};
+use crate::front::admin::{AdminFront, AdminSocket, Connected, Followers, RemoteListener};
 use crate::front::kerberos::KerberosFront;
 use crate::front::password::PasswordFront;
 use crate::front::workers::{Bounds, Workers};
@@ -63,25 +63,36 @@ pub fn run(config: Config) -> Result<(), String> {
     let sockets = Sockets::open(&config.listen, cores())?;
     let became = privileges::become_user(&config.process, &config.realm.state)?;
     make_state_directory(&config)?;
+    Accounting::make_directory(&config.accounting, &config.realm.state);
     let confinement = Confinement::begin(&config);
 
     let log_writer = Log::start(io::stderr()).map_err(|why| format!("no thread can be started: {why}"))?;
     let log = log_writer.log();
+    log.set(config.log);
     report_panics(&log);
     let manager = Arc::new(manager.with_log(&log));
     for warning in &config.warnings {
         log.warn(warning);
     }
-    became.iter().for_each(|became| log.info(became));
+    if let Some(became) = became {
+        log.info(became);
+        if let Err(why) = fs::File::open(&config.file) {
+            let file = config.file.display();
+            log.warn(format_args!(
+                "{file} cannot be read any more: {why}; what changes in it cannot be applied"
+            ));
+        }
+    }
     log.info(confinement.sentence());
     raise_file_limit(&log);
     let Opened { store, fresh } = open_store(&config, &log)?;
     reload::fits_database(&config, &store)?;
     let settings = Arc::new(config.settings());
     let daemon = Daemon::bind(config, sockets, Arc::new(store), Arc::clone(&settings), &log)?;
+    let (accounting, _events) = Accounting::start(&daemon.config.accounting, &daemon.config.realm.state, &log)?;
     // Last, so that a start that failed before is still a first one.
     found_realm(&*daemon.store, &settings)?;
-    daemon.serve(fresh, &manager, confinement, &log)
+    daemon.serve(fresh, accounting, &manager, confinement)
 }
 
 /// Everything that is bound and opened, and not served yet.
@@ -129,10 +140,12 @@ impl Daemon {
     fn serve(
         self,
         fresh: bool,
+        accounting: Accounting,
         manager: &Arc<ServiceManager>,
         confinement: Confinement,
-        log: &Log,
     ) -> Result<(), String> {
+        let log = accounting.log().clone();
+        let log = &log;
         let failed = |why: io::Error| format!("the daemon cannot start: {why}");
         let runtime = Builder::new_multi_thread()
             .worker_threads(cores())
@@ -155,7 +168,6 @@ impl Daemon {
         let store = Arc::new(Stoppable::new(self.store));
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
 
-        let accounting = Accounting::new(log.clone());
         let front = KerberosFront::new(
             Arc::clone(&self.kdc),
             Arc::clone(&shared),
@@ -175,7 +187,7 @@ impl Daemon {
         let passwords = Listening::start(self.password, 1, &front, log).map_err(failed)?;
         runtime.spawn(watch(Arc::clone(manager), &[&tickets, &passwords]));
 
-        let upkeep = Upkeep::start(Arc::clone(&self.kdc), Arc::clone(&shared), log.clone()).map_err(failed)?;
+        let upkeep = Upkeep::start(Arc::clone(&self.kdc), Arc::clone(&shared), accounting.clone()).map_err(failed)?;
         let failures = FailuresWriter::start(
             &self.config.realm.state,
             Arc::clone(&self.kdc),
@@ -193,8 +205,13 @@ impl Daemon {
                 manager: Arc::clone(manager),
                 confinement,
             },
-            log.clone(),
+            accounting.clone(),
         );
+        let interim_every = self.config.accounting.interim_every;
+        accounting.finish_lost_sessions(interim_every).map_err(failed)?;
+        let account = accounting.clone();
+        let tell = Box::new(move |notice: &SessionNotice| account.session(&notice.record(0)));
+        let sessions = Sessions::start(tell, interim_every).map_err(failed)?;
         let administration = Arc::new(AdminFront {
             kdc: Arc::clone(&self.kdc),
             store: shared,
@@ -208,6 +225,8 @@ impl Daemon {
                 Err(error) => Err(error.to_string()),
             }),
             accounting,
+            sessions: sessions.sessions(),
+            followers: Followers::default(),
             connected: Connected::default(),
         });
         let afar: Vec<_> = self.remote.iter().map(RemoteListener::address).collect();
@@ -215,7 +234,7 @@ impl Daemon {
             let administration = Arc::clone(&administration);
             listener.serve(administration, stopped.clone()).map_err(failed)?;
         }
-        self.admin.serve(administration, stopped).map_err(failed)?;
+        self.admin.serve(Arc::clone(&administration), stopped).map_err(failed)?;
 
         let mut out = io::stdout().lock();
         // Whoever started the daemon may have closed its end.
@@ -234,6 +253,10 @@ impl Daemon {
         log.info("stopping");
         manager.stopping();
         let _ = stop.send(true);
+        // Each session has its stop while there is somebody to tell.
+        drop(sessions);
+        // And whoever follows what happens hears why it is over.
+        let _ = runtime.block_on(tokio::time::timeout(FAREWELL, administration.followers.have_gone()));
         let connections = [tickets, passwords].map(Listening::stop);
         // What was asked and takes a while, such as a new password, is done first.
         let undone = workers.workers().finish(LAST_ANSWER);
@@ -343,7 +366,7 @@ fn open_store(config: &Config, log: &Log) -> Result<Opened, String> {
 
 // A realm is made in an empty directory only, or beside what an operator puts there first and an interrupted start leaves.
 fn refuse_foreign_directory(state: &Path) -> Result<(), String> {
-    const OWN: [&str; 9] = [
+    const OWN: [&str; 10] = [
         MASTER_KEY_FILE,
         "lock",
         "realm",
@@ -353,6 +376,7 @@ fn refuse_foreign_directory(state: &Path) -> Result<(), String> {
         "krb5.conf",
         "admin.sock",
         FAILURES_FILE,
+        EVENTS_DIRECTORY,
     ];
     let unreadable = |why| format!("the state directory {} cannot be read: {why}", state.display());
     let mut foreign = None;

@@ -8,9 +8,9 @@ use arc_swap::ArcSwap;
 
 use super::confinement::Confinement;
 use super::service_manager::ServiceManager;
+use crate::accounting::Accounting;
 use crate::config::Config;
 use crate::kerberos::Kdc;
-use crate::log::Log;
 use crate::store::Store;
 
 type Reloader = dyn Fn() -> Result<Vec<String>, String> + Send + Sync;
@@ -29,7 +29,7 @@ pub(super) fn reloader(
     store: Arc<dyn Store>,
     applied: Box<dyn Fn() + Send + Sync>,
     surroundings: Surroundings,
-    log: Log,
+    accounting: Accounting,
 ) -> Arc<Reloader> {
     let one_at_a_time = Mutex::new(());
     Arc::new(move || {
@@ -40,9 +40,12 @@ pub(super) fn reloader(
             .and_then(|()| Config::load(&started_with.file).map_err(|error| error.to_string()))
             .and_then(|config| {
                 fits_database(&config, &*store)?;
-                apply(&started_with, &config, &kdc)
+                let notes = apply(&started_with, &config, &kdc)?;
+                accounting.log().set(config.log);
+                accounting.reloaded(&config.accounting);
+                Ok(notes)
             });
-        let realm = &started_with.realm.name;
+        let (realm, log) = (&started_with.realm.name, accounting.log());
         match &outcome {
             Ok(notes) => {
                 log.info(format_args!("{} is in force", started_with.file.display()));
@@ -121,6 +124,18 @@ fn apply(old: &Config, new: &Config, kdc: &ArcSwap<Kdc>) -> Result<Vec<String>, 
             ));
         }
     }
+    let (before, after) = (&old.accounting, &new.accounting);
+    for (key, same) in [
+        ("accounting.enabled", before.enabled == after.enabled),
+        ("accounting.directory", before.directory == after.directory),
+        ("accounting.interim-every", before.interim_every == after.interim_every),
+        ("accounting.syslog", before.syslog == after.syslog),
+        ("accounting.journald", before.journald == after.journald),
+    ] {
+        if !same {
+            notes.push(format!("{key} is changed; that takes effect when kdc is started anew"));
+        }
+    }
     Ok(notes)
 }
 
@@ -132,6 +147,7 @@ mod tests {
 
     use super::super::service_manager;
     use super::*;
+    use crate::log::Log;
     use crate::store::Memory;
     use crate::store::test_realm::{author, declare, full_rule, keyring, role};
 
@@ -162,7 +178,7 @@ mod tests {
             seen as _,
             Box::new(count),
             surroundings,
-            log.log(),
+            Accounting::new(log.log()),
         );
         let lifetime = || kdc.load().settings().lifetime;
         let hour = Duration::from_secs(3600);
@@ -208,10 +224,15 @@ mod tests {
             reload().unwrap(),
             ["[process] is changed; that takes effect when kdc is started anew"]
         );
+        fs::write(&file, format!("{BASE}[accounting]\nsyslog = \"log\"\nkeep = \"1d\"\n")).unwrap();
+        assert_eq!(
+            reload().unwrap(),
+            ["accounting.syslog is changed; that takes effect when kdc is started anew"]
+        );
         assert_eq!(lifetime(), 10 * hour);
         assert_eq!(
             applied.load(Ordering::Relaxed),
-            4,
+            5,
             "and nothing when nothing is applied"
         );
     }

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tessera_common::Random;
+use tessera_common::accounting::{EventKind, EventRecord, EventResult, EventTime};
 use tessera_common::name::Name;
-use tessera_common::time::KerberosTime;
+use tessera_common::time::{KerberosTime, Timestamp};
 
+use crate::accounting::Accounting;
 use crate::clock;
 use crate::kerberos::Kdc;
-use crate::log::Log;
 use crate::random::ThreadRandom;
 use crate::realm::keys::{self, Former, FreshKeys};
 use crate::realm::principal::PrincipalRecord;
@@ -44,11 +45,11 @@ impl Upkeep {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub(super) fn start(kdc: Arc<ArcSwap<Kdc>>, store: Arc<dyn Store>, log: Log) -> io::Result<Self> {
+    pub(super) fn start(kdc: Arc<ArcSwap<Kdc>>, store: Arc<dyn Store>, accounting: Accounting) -> io::Result<Self> {
         let stopping = Arc::new(AtomicBool::new(false));
         // One that waits is as good as several.
         let (wake, woken) = sync_channel(1);
-        let mut task = Task::new(kdc, store, log, Arc::clone(&stopping));
+        let mut task = Task::new(kdc, store, accounting, Arc::clone(&stopping));
         let thread = thread::Builder::new()
             .name("upkeep".into())
             .spawn(move || task.run(&woken))?;
@@ -84,7 +85,7 @@ impl Drop for Upkeep {
 struct Task {
     kdc: Arc<ArcSwap<Kdc>>,
     store: Arc<dyn Store>,
-    log: Log,
+    accounting: Accounting,
     stopping: Arc<AtomicBool>,
     /// When all principals were looked at last, and when the first of their keys is past its time.
     looked: Option<Looked>,
@@ -115,11 +116,11 @@ struct Looked {
 }
 
 impl Task {
-    fn new(kdc: Arc<ArcSwap<Kdc>>, store: Arc<dyn Store>, log: Log, stopping: Arc<AtomicBool>) -> Self {
+    fn new(kdc: Arc<ArcSwap<Kdc>>, store: Arc<dyn Store>, accounting: Accounting, stopping: Arc<AtomicBool>) -> Self {
         Self {
             kdc,
             store,
-            log,
+            accounting,
             stopping,
             looked: None,
             said: Said::default(),
@@ -170,9 +171,12 @@ impl Task {
             let _ = write!(line, ", the former is good until {end}");
         }
         let next = keys::rollover_due(&record, settings);
+        let changed = (record.name.to_string(), record.id.to_string());
+        let detail = format!("kvno {}", record.kvno().unwrap_or_default());
         match self.commit(vec![(found.revision, record)], now) {
             Ok(()) => {
-                self.log.info(line);
+                self.accounting.log().info(line);
+                self.tell("rotate", now, &changed, detail);
                 self.said.roll_over = None;
                 next
             }
@@ -198,7 +202,7 @@ impl Task {
             krbtgt.name, krbtgt.name
         );
         if self.said.clock.as_ref() != Some(&what) {
-            self.log.warn(&what);
+            self.accounting.log().warn(&what);
             self.said.clock = Some(what);
         }
     }
@@ -212,14 +216,19 @@ impl Task {
         }
         let view = self.store.view();
         let Found { changes, first_past } = self.look(&view, now)?;
-        let gone = gone(&view, &changes);
+        let gone_versions: Vec<_> = changes.iter().map(|(_, record)| gone_of(&view, record)).collect();
+        let gone = gone(&gone_versions);
         let first_past = if changes.is_empty() {
             first_past
         } else {
             match self.commit(changes, now) {
                 Ok(()) => {
-                    self.log
+                    self.accounting
+                        .log()
                         .info(format_args!("former keys are past their time, and gone: {gone}"));
+                    for gone in gone_versions {
+                        self.tell("purge", now, &gone.principal, gone.kvnos());
+                    }
                     self.said.drop_past = None;
                     first_past
                 }
@@ -253,6 +262,19 @@ impl Task {
         Some(found)
     }
 
+    // The daemon's own change is an event as an administrator's is.
+    fn tell(&self, request: &str, now: KerberosTime, (name, id): &(String, String), detail: String) {
+        self.accounting.administered(&EventRecord {
+            client: Some(Author::daemon(now).who),
+            service: Some(name.clone()),
+            service_id: Some(id.clone()),
+            request: Some(request.to_owned()),
+            result: Some(EventResult::Done),
+            detail: Some(detail),
+            ..EventRecord::new(0, EventTime(Timestamp::new(now, 0)), EventKind::Admin)
+        });
+    }
+
     fn commit(&self, changes: Vec<(u64, PrincipalRecord)>, now: KerberosTime) -> Result<(), StoreError> {
         let author = Author::daemon(now);
         let changes = changes.into_iter().map(|(revision, record)| Change::Put {
@@ -271,7 +293,7 @@ impl Task {
         let said = said(&mut self.said);
         // A daemon that stops takes no more changes.
         if said.as_ref() != Some(&line) && !self.stopping.load(Ordering::Relaxed) {
-            self.log.error(&line);
+            self.accounting.log().error(&line);
             *said = Some(line);
         }
     }
@@ -289,23 +311,41 @@ fn is_overtaken(why: &StoreError) -> bool {
     matches!(why, StoreError::Conflict { .. } | StoreError::NotFound)
 }
 
-fn gone(view: &View, changes: &[(u64, PrincipalRecord)]) -> String {
-    let mut text = String::new();
-    for (at, (_, record)) in changes.iter().take(MOST_NAMED).enumerate() {
-        let before = view
-            .get(record.id)
-            .map(|before| before.keys.as_slice())
-            .unwrap_or_default();
-        let mut versions: Vec<_> = before.iter().map(|key| key.kvno).collect();
-        versions.retain(|kvno| record.keys_of(*kvno).next().is_none());
-        versions.dedup();
-        let _ = write!(text, "{}{}", if at == 0 { "" } else { "; " }, record.name);
-        for kvno in versions {
-            let _ = write!(text, " kvno {kvno}");
-        }
+/// Whose keys are gone, and which.
+struct Gone {
+    principal: (String, String),
+    versions: Vec<u32>,
+}
+
+impl Gone {
+    fn kvnos(&self) -> String {
+        let kvnos: Vec<_> = self.versions.iter().map(|kvno| format!("kvno {kvno}")).collect();
+        kvnos.join(" ")
     }
-    if changes.len() > MOST_NAMED {
-        let _ = write!(text, "; and those of {} others", changes.len() - MOST_NAMED);
+}
+
+fn gone_of(view: &View, record: &PrincipalRecord) -> Gone {
+    let before = view
+        .get(record.id)
+        .map(|before| before.keys.as_slice())
+        .unwrap_or_default();
+    let mut versions: Vec<_> = before.iter().map(|key| key.kvno).collect();
+    versions.retain(|kvno| record.keys_of(*kvno).next().is_none());
+    versions.dedup();
+    Gone {
+        principal: (record.name.to_string(), record.id.to_string()),
+        versions,
+    }
+}
+
+fn gone(all: &[Gone]) -> String {
+    let mut text = String::new();
+    for (at, gone) in all.iter().take(MOST_NAMED).enumerate() {
+        let before = if at == 0 { "" } else { "; " };
+        let _ = write!(text, "{before}{} {}", gone.principal.0, gone.kvnos());
+    }
+    if all.len() > MOST_NAMED {
+        let _ = write!(text, "; and those of {} others", all.len() - MOST_NAMED);
     }
     text
 }
@@ -317,7 +357,7 @@ mod tests {
     use tessera_common::name::Realm;
 
     use super::*;
-    use crate::log::LogWriter;
+    use crate::log::{Log, LogWriter};
     use crate::realm::founding;
     use crate::realm::principal::PrincipalId;
     use crate::store::Memory;
@@ -396,7 +436,7 @@ mod tests {
             let paper = Paper::default();
             let log = Log::start(paper.clone()).unwrap();
             let store = Arc::clone(&disk) as Arc<dyn Store>;
-            let task = Task::new(Arc::clone(&kdc), store, log.log(), Arc::default());
+            let task = Task::new(Arc::clone(&kdc), store, Accounting::new(log.log()), Arc::default());
             Self {
                 disk,
                 kdc,
@@ -602,7 +642,7 @@ mod tests {
     fn it_begins_at_once_looks_when_it_is_woken_and_ends_when_dropped() {
         let house = House::founded(Some(Duration::from_secs(1)));
         let store = Arc::clone(&house.disk) as Arc<dyn Store>;
-        let upkeep = Upkeep::start(Arc::clone(&house.kdc), store, house.log.log()).unwrap();
+        let upkeep = Upkeep::start(Arc::clone(&house.kdc), store, Accounting::new(house.log.log())).unwrap();
         // By the true clock, the key is from the year 2027: nothing is due. Woken, it looks again.
         upkeep.waker()();
         drop(upkeep);

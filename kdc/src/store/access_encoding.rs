@@ -14,10 +14,10 @@ use super::octets::{DecodeError, Reader, put_number, put_octets, put_signed};
 use crate::realm::access_record::{AccessKey, AccessRecord, Declared};
 use crate::realm::glob::Glob;
 use crate::realm::hours::{Hours, Window};
-use crate::realm::network::Network;
 use crate::realm::policy::{Policy, PolicyParts};
 use crate::realm::rights::{Granted, Role};
 use crate::realm::rules::{Effect, Rule, RuleName, RuleParts};
+use tessera_common::network::Network;
 
 const VERSION: u8 = 1;
 

@@ -31,7 +31,7 @@ const AP_REP: [u8; 2] = [2, 0];
 const ERROR: [u8; 2] = [3, 0];
 
 /// The protocol's version.
-pub const PROTOCOL: u64 = 3;
+pub const PROTOCOL: u64 = 4;
 
 /// A first token, and what its answer is opened with.
 #[derive(Clone, Debug)]

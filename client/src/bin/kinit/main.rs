@@ -1,16 +1,15 @@
 //! kinit: logs in and keeps the ticket-granting ticket in a credential cache.
 
-mod arguments;
 mod expiry;
 mod target;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, Start};
 use clap::Parser as _;
 use expiry::warn_of_expiry;
 use target::Target;
 use tessera_client::cache::CacheError;
+use tessera_client::command_line::kinit::{Arguments, Start};
 use tessera_client::exchange::{Armor, AsRequest, When};
 use tessera_client::keytab_file::KeytabFile;
 use tessera_client::program::finish;

@@ -1,10 +1,9 @@
 use tessera_client::cache::{self, CacheError, CacheFile};
+use tessera_client::command_line::kinit::Arguments;
 use tessera_client::keytab_file::{KeytabError, KeytabFile};
 use tessera_client::{Client, Error, system};
 use tessera_common::ccache::CacheName;
 use tessera_common::name::Principal;
-
-use crate::arguments::Arguments;
 
 /// Who logs in, and where the ticket goes.
 pub(crate) struct Target {

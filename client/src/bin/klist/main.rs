@@ -1,6 +1,5 @@
 //! klist: shows what is in credential caches and keytabs.
 
-mod arguments;
 mod cache_listing;
 mod collection_listing;
 mod enctype_name;
@@ -12,9 +11,9 @@ mod validity;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use arguments::Arguments;
 use clap::Parser as _;
 use tessera_client::cache::{self, CacheError, CacheFile};
+use tessera_client::command_line::klist::Arguments;
 use tessera_client::keytab_file::KeytabFile;
 use tessera_client::program::complain;
 use tessera_client::{Error, Settings, system};

@@ -17,11 +17,11 @@ use super::execute::{Executor, Refused, TRIES, overtaken};
 use crate::realm::access_record::{AccessKey, AccessRecord, Declared};
 use crate::realm::glob::Glob;
 use crate::realm::hours::{Hours, Window};
-use crate::realm::network::Network;
 use crate::realm::principal::PrincipalRecord;
 use crate::realm::rights::{Granted, GrantedError, MOST_RIGHTS, Role};
 use crate::realm::rules::{Effect, Rule, RuleName, RuleParts};
 use crate::store::{Change, StoreError, View};
+use tessera_common::network::Network;
 
 /// How many rules are in one frame: each is as large as a record at most.
 const RULES_AT_ONCE: usize = 64;

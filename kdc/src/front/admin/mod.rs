@@ -3,6 +3,7 @@
 mod access;
 #[cfg(test)]
 mod access_tests;
+mod account;
 mod apply;
 #[cfg(test)]
 mod apply_tests;
@@ -12,10 +13,14 @@ mod conflict;
 mod declared;
 mod execute;
 mod explain;
+mod eyes;
 mod import;
 mod keys;
 #[cfg(test)]
 mod keys_tests;
+mod line;
+mod listener;
+mod places;
 mod policies;
 mod remote;
 mod rights;
@@ -24,6 +29,9 @@ mod rights_tests;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod told;
 
+pub use account::Followers;
+pub use line::Line;
 pub use remote::{Connected, RemoteListener};
 pub use socket::{AdminFront, AdminSocket, Reload, RotateMasterKey};

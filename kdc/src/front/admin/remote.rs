@@ -3,17 +3,14 @@
 //!
 //! What is bounded here is bounded apart from the socket: whatever comes over a network, root on this machine gets in.
 
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tessera_common::admin::{
-    Dialogue, FrameError, MessageSink, MessageSource, Reason, Sealed, read_token, write_token,
-};
+use tessera_common::admin::{FrameError, MessageSink, MessageSource, Reason, Sealed, read_token, write_token};
+use tessera_common::name::Name;
 use tessera_common::time::KerberosTime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -21,7 +18,10 @@ use zeroize::Zeroizing;
 
 use super::caller::Caller;
 use super::execute::Refused;
+use super::line::{Counted, Line};
+use super::places::Places;
 use super::socket::AdminFront;
+use crate::accounting::{Cause, Counts, Opening};
 use crate::clock;
 use crate::kerberos::{Administrator, Conversation, Request};
 use crate::net::{BindError, HandedOver, Origin, TcpSocket, Transport};
@@ -44,6 +44,9 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(600);
 /// How long one may take to take in one message.
 const TAKE_IN: Duration = Duration::from_secs(60);
+
+/// What tickets for administration are for, and what its sessions are of.
+const SERVICE: &str = "kadmin/admin";
 
 /// A listener, bound and not served yet.
 pub struct RemoteListener(TcpSocket);
@@ -111,9 +114,11 @@ const fn origin(peer: SocketAddr, local: SocketAddr) -> Origin {
 
 impl AdminFront {
     /// Answers the requests of somebody who was admitted, one after the other, until there are no more. What may be asked for,
-    /// each time the principals as they are then say.
-    pub fn serve_admitted(&self, stream: &mut impl Dialogue, administrator: &Administrator, from: SocketAddr) {
-        self.converse(stream, &from.to_string(), &mut || self.caller(administrator, from));
+    /// each time the principals as they are then say. Gives why it ended.
+    pub fn serve_admitted(&self, line: &mut impl Line, administrator: &Administrator, from: SocketAddr) -> Cause {
+        self.converse(line, &from.to_string(), &Counts::default(), &mut || {
+            self.caller(administrator, from)
+        })
     }
 
     fn start_remote(self: &Arc<Self>, stream: TcpStream, origin: Origin) -> io::Result<()> {
@@ -123,7 +128,8 @@ impl AdminFront {
         };
         let front = Arc::clone(self);
         thread::Builder::new().name("admin-afar".into()).spawn(move || {
-            let stream = Timed::new(stream);
+            let counts = Arc::new(Counts::default());
+            let stream = Timed::new(Counted::new(stream, Arc::clone(&counts)));
             if let Some((mut channel, administrator)) = front.handshake(stream, origin) {
                 let from = origin.peer.to_string();
                 let Some(_place) = front.connected.admitted.take(administrator.id) else {
@@ -132,7 +138,9 @@ impl AdminFront {
                     return;
                 };
                 drop(place);
-                front.serve_admitted(&mut channel, &administrator, origin.peer);
+                let opening = front.opening(&administrator, origin.peer);
+                let mut caller = || front.caller(&administrator, origin.peer);
+                front.in_session(opening, counts, &mut channel, &mut caller);
             }
         })?;
         Ok(())
@@ -162,6 +170,19 @@ impl AdminFront {
         let admitted = admitted.map_err(|why| Refused::new(Reason::NotPermitted, why));
         let administrator = self.welcome(&mut sealed, &origin.peer.to_string(), admitted).ok()?;
         Some((Channel(sealed), administrator))
+    }
+
+    fn opening(&self, administrator: &Administrator, from: SocketAddr) -> Opening {
+        let view = self.store.view();
+        let service = Name::parse(SERVICE).ok();
+        Opening {
+            client: administrator.name.to_string(),
+            client_id: Some(administrator.id),
+            peer: Some(from),
+            via: "tcp",
+            service: SERVICE.to_owned(),
+            service_id: service.and_then(|name| view.find(&name).map(|record| record.id)),
+        }
     }
 
     fn caller(&self, administrator: &Administrator, from: SocketAddr) -> Result<Caller, Refused> {
@@ -214,6 +235,12 @@ fn time() -> KerberosTime {
 /// A sealed conversation with somebody who was admitted.
 struct Channel(Sealed<Timed, ThreadRandom>);
 
+impl Line for Channel {
+    fn hung_up(&mut self) -> bool {
+        self.0.stream_mut().stream.has_hung_up()
+    }
+}
+
 impl MessageSource for Channel {
     fn next_message(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, FrameError> {
         self.0.stream_mut().allow(IDLE);
@@ -230,12 +257,12 @@ impl MessageSink for Channel {
 
 /// A connection that may take so long, however many octets come or go in that time.
 struct Timed {
-    stream: TcpStream,
+    stream: Counted<TcpStream>,
     until: Instant,
 }
 
 impl Timed {
-    fn new(stream: TcpStream) -> Self {
+    fn new(stream: Counted<TcpStream>) -> Self {
         Self {
             stream,
             until: instant() + HANDSHAKE,
@@ -257,14 +284,14 @@ impl Timed {
 
 impl Read for Timed {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.stream().set_read_timeout(self.left()?)?;
         self.stream.read(out)
     }
 }
 
 impl Write for Timed {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.stream().set_write_timeout(self.left()?)?;
         self.stream.write(octets)
     }
 
@@ -276,50 +303,4 @@ impl Write for Timed {
 #[allow(clippy::disallowed_methods, reason = "real connections are timed")]
 fn instant() -> Instant {
     Instant::now()
-}
-
-/// So many places, and so many of them for each.
-struct Places<K, const ALL: usize, const EACH: usize>(Arc<Mutex<HashMap<K, usize>>>);
-
-/// A place. Given back when dropped.
-struct Place<K: Eq + Hash> {
-    taken: Arc<Mutex<HashMap<K, usize>>>,
-    by: K,
-}
-
-impl<K, const ALL: usize, const EACH: usize> Default for Places<K, ALL, EACH> {
-    fn default() -> Self {
-        Self(Arc::default())
-    }
-}
-
-impl<K: Copy + Eq + Hash, const ALL: usize, const EACH: usize> Places<K, ALL, EACH> {
-    fn take(&self, by: K) -> Option<Place<K>> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.values().sum::<usize>() >= ALL {
-            return None;
-        }
-        let own = taken.entry(by).or_default();
-        if *own >= EACH {
-            return None;
-        }
-        *own += 1;
-        drop(taken);
-        Some(Place {
-            taken: Arc::clone(&self.0),
-            by,
-        })
-    }
-}
-
-impl<K: Eq + Hash> Drop for Place<K> {
-    fn drop(&mut self) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = taken.get_mut(&self.by) {
-            *own -= 1;
-            if *own == 0 {
-                taken.remove(&self.by);
-            }
-        }
-    }
 }

@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use tessera_common::admin::{Act, Reason, Request};
+use tessera_common::admin::{Act, Reason};
 use tessera_common::name::Name;
 
 use super::execute::{Executor, Refused};
 use crate::realm::access::AccessPolicy;
-use crate::realm::administration::{self, Asked, Missing, Target};
+use crate::realm::administration::{self, Asked, Missing, Named, Target};
 use crate::realm::principal::{PrincipalId, PrincipalRecord};
 use crate::store::View;
 
@@ -31,11 +31,8 @@ pub(super) struct Permits {
 }
 
 impl Permits {
-    pub(super) fn new(rights: Rights, request: &Request) -> Self {
-        Self {
-            rights,
-            act: request.act(),
-        }
+    pub(super) const fn to(rights: Rights, act: Act) -> Self {
+        Self { rights, act }
     }
 }
 
@@ -92,6 +89,20 @@ impl Executor<'_> {
         match self.administrator(view) {
             Ok(None) => true,
             Ok(Some(who)) => administration::authorize(self.policy(view), who, &asked).is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    /// Whether whoever asks may see everything that happened, whomever it names.
+    pub(super) fn sees_all(&self, view: &View) -> bool {
+        self.sees_what_names(view, [])
+    }
+
+    /// Whether something that happened may be seen, which names these.
+    pub(super) fn sees_what_names<'n>(&self, view: &View, named: impl IntoIterator<Item = Named<'n>>) -> bool {
+        match self.administrator(view) {
+            Ok(None) => true,
+            Ok(Some(who)) => administration::sees(self.policy(view), who, named),
             Err(_) => false,
         }
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use tessera_common::admin::{
-    Act, ActExplanation, Deadline, Limit, NewKeys, NewPrincipal, Password, Reason, Request, Response, RightChanges,
-    RoleChanges, Rotation, RuleChanges, Settings, YesNo,
+    Act, ActExplanation, Deadline, EventQuery, Limit, NewKeys, NewPrincipal, Password, Reason, Request, Response,
+    RightChanges, RoleChanges, Rotation, RuleChanges, Settings, WhichSessions, YesNo,
 };
 
 use super::access_tests::added_role;
@@ -13,7 +13,7 @@ use super::tests::{Desk, add, new};
 use crate::store::{Memory, Store as _};
 
 /// A desk with students, others, and administrators; `desk.rights` are everything.
-fn populated() -> Desk<Memory> {
+pub(super) fn populated() -> Desk<Memory> {
     let mut desk = Desk::new();
     for (role, rights) in [
         ("audit", &["viewer"][..]),
@@ -47,7 +47,7 @@ fn populated() -> Desk<Memory> {
 }
 
 /// The desk as this administrator sits at it.
-fn sits(desk: &mut Desk<Memory>, who: &str) {
+pub(super) fn sits(desk: &mut Desk<Memory>, who: &str) {
     let view = desk.store.view();
     let record = view.find(&who.parse().unwrap()).unwrap();
     desk.rights = Rights::Of(record.id);
@@ -109,6 +109,20 @@ fn every_request() -> Vec<Request> {
             act: Act::Reload,
             on: None,
         },
+        Request::Events {
+            query: EventQuery::default(),
+            last: None,
+            follow: false,
+        },
+        Request::Sessions {
+            name: None,
+            which: WhichSessions::Open,
+        },
+        Request::Usage {
+            name: name(),
+            since: None,
+            until: None,
+        },
         Request::ListRoles,
         Request::ListRules,
         Request::ShowRule { name: rule() },
@@ -168,6 +182,15 @@ fn every_request() -> Vec<Request> {
     ]
 }
 
+/// Whether something may be asked of the account, and of alice's; what is answered comes of the log.
+fn asks_of_the_account(desk: &mut Desk<Memory>, act: Act) -> Result<(), (Reason, String)> {
+    desk.executing(act, |executor| {
+        executor.admit()?;
+        executor.whose("alice/student").map(drop)
+    })
+    .map_err(|refused| (refused.reason, refused.message))
+}
+
 #[test]
 fn who_has_no_rights_is_refused_everything_and_changes_nothing() {
     let asked: BTreeSet<Act> = every_request().iter().map(Request::act).collect();
@@ -177,7 +200,10 @@ fn who_has_no_rights_is_refused_everything_and_changes_nothing() {
         sits(&mut desk, who);
         let before = desk.store.view().sequence();
         for request in every_request() {
-            let (reason, message) = desk.refused(request.clone());
+            let (reason, message) = match request.act() {
+                Act::Usage => asks_of_the_account(&mut desk, Act::Usage).unwrap_err(),
+                _ => desk.refused(request.clone()),
+            };
             assert_eq!(reason, Reason::NotPermitted, "{request:?}");
             assert!(message.starts_with(request.act().name()), "{request:?}: {message}");
             assert!(
@@ -194,7 +220,11 @@ fn a_viewer_changes_nothing_and_sees_all() {
     let mut desk = populated();
     sits(&mut desk, "audit-admin");
     let before = desk.store.view().sequence();
-    for request in every_request() {
+    for act in [Act::Events, Act::Sessions, Act::Usage] {
+        assert_eq!(asks_of_the_account(&mut desk, act), Ok(()));
+    }
+    let of_the_account = |request: &Request| matches!(request.act(), Act::Events | Act::Sessions | Act::Usage);
+    for request in every_request().into_iter().filter(|request| !of_the_account(request)) {
         let looks = matches!(request.act(), Act::List | Act::Show | Act::Explain | Act::ShowAccess);
         let last = desk.ask_all(request.clone()).pop();
         let Some(Response::Refused { reason, message }) = last else {

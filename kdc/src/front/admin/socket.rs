@@ -10,18 +10,23 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::Uid;
+use tessera_common::accounting::EventResult;
 use tessera_common::admin::{
-    self, ApplyMode, Dialogue, FrameError, Hello, MessageSink, PROTOCOL, Reason, Request, Response, Rest, Welcome,
-    read_frame, write_frame,
+    self, Act, ApplyMode, Dialogue, FrameError, Hello, PROTOCOL, Reason, Request, Response, Rest, Welcome, read_frame,
+    write_frame,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use super::account::{AskedEvents, Followers};
 use super::caller::Caller;
 use super::execute::{Executor, Refused};
+use super::line::{Counted, Line, cause_of_no_answer, cause_of_no_request};
+use super::listener::{AtLine, Listener};
 use super::remote::Connected;
 use super::rights::Permits;
-use crate::accounting::Accounting;
+use super::told::{Described, Told};
+use crate::accounting::{Accounting, Cause, Counts, Opening, Sessions};
 use crate::clock;
 use crate::front::workers::Workers;
 use crate::kerberos::Kdc;
@@ -32,6 +37,8 @@ use crate::store::{Author, Store};
 const MOST_CONNECTED: usize = 128;
 /// How long one may say nothing.
 const IDLE: Duration = Duration::from_secs(600);
+/// How long one may take to take in one message.
+const TAKE_IN: Duration = Duration::from_secs(60);
 /// How many characters of what an administrator sent go into one line of the log: a message may be long.
 const MOST_LOGGED: usize = 1000;
 /// What the address of a Unix socket has room for, without the NUL at its end.
@@ -64,6 +71,10 @@ pub struct AdminFront {
     pub rotate_master_key: Box<RotateMasterKey>,
     /// Who is told what happened.
     pub accounting: Accounting,
+    /// What administrators' sessions are among.
+    pub sessions: Sessions,
+    /// Who wants to be told what happens, as it does.
+    pub followers: Followers,
     /// Who is connected over a network.
     pub connected: Connected,
 }
@@ -119,7 +130,7 @@ impl AdminSocket {
                 let stream = accepted.and_then(|(stream, _)| stream.into_std()).and_then(|stream| {
                     stream.set_nonblocking(false)?;
                     stream.set_read_timeout(Some(IDLE))?;
-                    stream.set_write_timeout(Some(IDLE))?;
+                    stream.set_write_timeout(Some(TAKE_IN))?;
                     Ok(stream)
                 });
                 let started = stream.and_then(|stream| front.start(stream, &places));
@@ -156,10 +167,39 @@ impl AdminFront {
         Ok(())
     }
 
-    fn serve(&self, mut stream: UnixStream) {
+    fn serve(&self, stream: UnixStream) {
         let permitted = permitted_uid(&stream);
-        if let Ok(uid) = self.welcome(&mut stream, admin::SOCKET, permitted) {
-            self.converse(&mut stream, admin::SOCKET, &mut || Ok(Caller::Local { uid }));
+        let counts = Arc::new(Counts::default());
+        let mut line = Counted::new(stream, Arc::clone(&counts));
+        if let Ok(uid) = self.welcome(&mut line, admin::SOCKET, permitted) {
+            let opening = Opening {
+                client: format!("uid {uid}"),
+                client_id: None,
+                peer: None,
+                via: "socket",
+                service: admin::SOCKET.to_owned(),
+                service_id: None,
+            };
+            self.in_session(opening, counts, &mut line, &mut || Ok(Caller::Local { uid }));
+        }
+    }
+
+    /// A conversation with somebody who is welcome, which `counts` counts: from here to its end it is a session.
+    pub(super) fn in_session(
+        &self,
+        opening: Opening,
+        counts: Arc<Counts>,
+        line: &mut impl Line,
+        caller: &mut dyn FnMut() -> Result<Caller, Refused>,
+    ) {
+        let from = opening
+            .peer
+            .map_or_else(|| admin::SOCKET.to_owned(), |peer| peer.to_string());
+        match self.sessions.open(opening, Arc::clone(&counts)) {
+            Ok(session) => session.end(self.converse(line, &from, &counts, caller)),
+            Err(why) => {
+                self.turn_away(line, &from, Refused::new(Reason::Unavailable, why.to_string()));
+            }
         }
     }
 
@@ -220,62 +260,96 @@ impl AdminFront {
     }
 
     /// Answers requests, one after the other, until there are no more or `caller`, which is asked before each, says that
-    /// whoever asks may not go on.
+    /// whoever asks may not go on. Gives why it ended.
     pub(super) fn converse(
         &self,
-        stream: &mut impl Dialogue,
+        line: &mut impl Line,
         from: &str,
+        counts: &Counts,
         caller: &mut dyn FnMut() -> Result<Caller, Refused>,
-    ) {
+    ) -> Cause {
         loop {
-            let request = match read_frame::<Request>(stream) {
+            let request = match read_frame::<Request>(line) {
                 Ok(Some(request)) => request,
-                Ok(None) => return,
+                Ok(None) => return Cause::ClientClosed,
                 Err(why) => {
-                    self.end(stream, from, &why);
-                    return;
+                    self.end(line, from, &why);
+                    return cause_of_no_request(&why);
                 }
             };
-            let answered = match caller() {
-                Ok(caller) => self.answer(request, &caller, stream).map_err(|_| TurnedAway),
-                Err(refused) => Err(self.turn_away(stream, from, refused)),
+            counts.asked();
+            let asks = match caller() {
+                Ok(asks) => asks,
+                Err(refused) => {
+                    self.turn_away(line, from, refused);
+                    return Cause::LostRight;
+                }
             };
-            if answered.is_err() {
-                return;
+            if let Err(why) = self.answer(request, &asks, line, caller) {
+                return cause_of_no_answer(&why);
             }
         }
     }
 
-    fn answer(&self, request: Request, caller: &Caller, stream: &mut impl MessageSink) -> io::Result<()> {
-        let what = for_log(&describe(&request));
-        let author = caller.author(clock::now().time);
-        let mut told = None;
-        let mut send = |response: &Response| {
-            told = outcome(response).or_else(|| told.take());
-            write_frame(stream, response).map_err(io::Error::other)
+    fn answer(
+        &self,
+        request: Request,
+        asks: &Caller,
+        line: &mut impl Line,
+        caller: &mut dyn FnMut() -> Result<Caller, Refused>,
+    ) -> io::Result<()> {
+        let described = describe(&request);
+        let what = for_log(&described.line());
+        let when = clock::now();
+        let author = asks.author(when.time);
+        let realm = self.kdc.load().settings().name.clone();
+        let events = Told::new(&request, &self.store.view(), &realm);
+        let mut listener = AtLine::new(line);
+        let answered = match request {
+            Request::Events { query, last, follow } => {
+                let asked = AskedEvents {
+                    query: &query,
+                    last,
+                    follow,
+                };
+                self.events(asked, asks, caller, &mut listener)
+            }
+            request => self.carry_out(request, asks, &mut listener),
         };
-        let answered = self.carry_out(request, caller, &author, &mut send);
         // What was done is done, whether anybody was left to hear of it or not.
-        let outcome = match &told {
-            Some(Ok(())) => "result=done".to_owned(),
-            Some(Err(refused)) => format!(
-                "result=refused reason={} detail={:?}",
-                answered
-                    .as_ref()
-                    .ok()
-                    .copied()
-                    .flatten()
-                    .unwrap_or_else(|| reason(refused.reason)),
-                for_log(&refused.message)
-            ),
-            None => "result=interrupted".to_owned(),
+        let outcome = match listener.outcome() {
+            Some(Ok(())) => (EventResult::Done, None, None),
+            Some(Err(refused)) => {
+                let named = answered.as_ref().ok().copied().flatten();
+                let reason = named.unwrap_or_else(|| reason(refused.reason));
+                (EventResult::Refused, Some(reason), Some(for_log(&refused.message)))
+            }
+            None => (EventResult::Interrupted, None, None),
         };
         let unheard = if answered.is_err() { " answered=no" } else { "" };
-        let Author { who, from, factors, .. } = author;
-        let (from, factors) = (from.unwrap_or_default(), factors.unwrap_or_default());
+        let why = match &outcome {
+            (_, Some(reason), message) => {
+                format!(" reason={reason} detail={:?}", message.as_deref().unwrap_or_default())
+            }
+            _ => String::new(),
+        };
+        let Author { who, from, factors, .. } = &author;
+        let (from, factors) = (
+            from.as_deref().unwrap_or_default(),
+            factors.as_deref().unwrap_or_default(),
+        );
         self.accounting.log().info(format_args!(
-            "admin by={who:?} from={from} factors={factors} {what} {outcome}{unheard}"
+            "admin by={who:?} from={from} factors={factors} {what} result={}{why}{unheard}",
+            outcome.0.name()
         ));
+        for event in events.events(
+            (asks, &author),
+            (&described, when),
+            outcome,
+            (&self.store.view(), &realm),
+        ) {
+            self.accounting.administered(&event);
+        }
         answered.map(drop)
     }
 
@@ -283,25 +357,48 @@ impl AdminFront {
     fn carry_out(
         &self,
         request: Request,
-        caller: &Caller,
-        author: &Author,
-        send: &mut dyn FnMut(&Response) -> io::Result<()>,
+        asks: &Caller,
+        listener: &mut dyn Listener,
     ) -> io::Result<Option<&'static str>> {
+        self.executing(asks, request.act(), |executor| {
+            self.execute(executor, request, listener)
+        })
+    }
+
+    /// Does something as whoever asks, by its right to an act.
+    pub(super) fn executing<T>(&self, asks: &Caller, act: Act, run: impl FnOnce(&mut Executor<'_>) -> T) -> T {
         let kdc = self.kdc.load_full();
-        let mut executor = Executor {
+        run(&mut Executor {
             store: &*self.store,
             settings: Arc::clone(kdc.settings()),
             workers: &self.workers,
             lockout: kdc.lockout(),
-            author: author.clone(),
-            permits: Permits::new(caller.rights(), &request),
+            author: asks.author(clock::now().time),
+            permits: Permits::to(asks.rights(), act),
             random: &mut ThreadRandom,
-        };
+        })
+    }
+
+    fn execute(
+        &self,
+        executor: &mut Executor<'_>,
+        request: Request,
+        listener: &mut dyn Listener,
+    ) -> io::Result<Option<&'static str>> {
         match (executor.admit(), request) {
-            (Err(refused), _) => send(&refused.into())?,
-            (Ok(()), Request::Reload) => send(&self.reload())?,
-            (Ok(()), Request::RotateMasterKey) => self.rotate_master_key(send)?,
-            (Ok(()), request) => return Ok(executor.run(request, send)?.err().and_then(|refused| refused.detail)),
+            (Err(refused), _) => listener.tell(&refused.into())?,
+            (Ok(()), Request::Reload) => listener.tell(&self.reload())?,
+            (Ok(()), Request::RotateMasterKey) => self.rotate_master_key(&mut |response| listener.tell(response))?,
+            (Ok(()), Request::Sessions { name, which }) => {
+                return self.sessions_of(executor, name.as_deref(), which, listener);
+            }
+            (Ok(()), Request::Usage { name, since, until }) => {
+                return self.usage(executor, &name, (since, until), listener);
+            }
+            (Ok(()), request) => {
+                let done = executor.run(request, &mut |response| listener.tell(response))?;
+                return Ok(done.err().and_then(|refused| refused.detail));
+            }
         }
         Ok(None)
     }
@@ -342,21 +439,6 @@ fn permitted_uid(stream: &UnixStream) -> Result<Uid, Refused> {
 #[derive(Debug)]
 pub(super) struct TurnedAway;
 
-/// What came of a request, if a response tells it.
-fn outcome(response: &Response) -> Option<Result<(), Refused>> {
-    match response {
-        Response::Refused { reason, message } => Some(Err(Refused::new(*reason, message.clone()))),
-        Response::Listed(_)
-        | Response::Roles(_)
-        | Response::Rules(_)
-        | Response::Policies(_)
-        | Response::Differences(_)
-        | Response::Exported(_)
-        | Response::Progress { .. } => None,
-        _ => Some(Ok(())),
-    }
-}
-
 fn for_log(text: &str) -> String {
     match text.char_indices().nth(MOST_LOGGED) {
         None => text.to_owned(),
@@ -365,7 +447,7 @@ fn for_log(text: &str) -> String {
 }
 
 // The request and whom it concerns, for the log; never a secret.
-fn describe(request: &Request) -> String {
+fn describe(request: &Request) -> Described {
     let (what, whom) = match request {
         Request::Add(new) => ("add", Some(&new.name)),
         Request::List { glob, .. } => ("list", glob.as_ref()),
@@ -377,35 +459,39 @@ fn describe(request: &Request) -> String {
             name,
             service: Some(service),
             ..
-        } => return format!("request=explain principal={name:?} service={service:?}"),
+        } => return Described::new("explain", format!("principal={name:?} service={service:?}")),
         Request::ExplainAct { name, act, on } => {
             let on = on.as_ref().map(|on| format!(" on={on:?}")).unwrap_or_default();
-            return format!("request=explain principal={name:?} act={act}{on}");
+            return Described::new("explain", format!("principal={name:?} act={act}{on}"));
         }
         Request::Set { name, .. } => ("set", Some(name)),
         Request::Password { name, .. } => ("password", Some(name)),
-        Request::Rotate { name, how, .. } => return format!("request=rotate principal={name:?} how={how}"),
+        Request::Rotate { name, how, .. } => return Described::new("rotate", format!("principal={name:?} how={how}")),
         Request::Lock { name } => ("lock", Some(name)),
         Request::Unlock { name } => ("unlock", Some(name)),
-        Request::Rename { name, to } => return format!("request=rename principal={name:?} to={to:?}"),
-        Request::Alias { name, alias } => return format!("request=alias principal={name:?} alias={alias:?}"),
-        Request::Unalias { name, alias } => return format!("request=unalias principal={name:?} alias={alias:?}"),
+        Request::Rename { name, to } => return Described::new("rename", format!("principal={name:?} to={to:?}")),
+        Request::Alias { name, alias } => {
+            return Described::new("alias", format!("principal={name:?} alias={alias:?}"));
+        }
+        Request::Unalias { name, alias } => {
+            return Described::new("unalias", format!("principal={name:?} alias={alias:?}"));
+        }
         Request::Remove { name } => ("remove", Some(name)),
-        Request::Keytab { names, .. } => return format!("request=keytab principals={:?}", names.join(",")),
-        Request::Import { principals } => return format!("request=import count={}", principals.len()),
-        Request::AddRole { name, .. } => return format!("request=add-role role={name}"),
-        Request::SetRole { name, .. } => return format!("request=set-role role={name}"),
-        Request::RemoveRole { name } => return format!("request=remove-role role={name}"),
+        Request::Keytab { names, .. } => return Described::new("keytab", format!("principals={:?}", names.join(","))),
+        Request::Import { principals } => return Described::new("import", format!("count={}", principals.len())),
+        Request::AddRole { name, .. } => return Described::new("add-role", format!("role={name}")),
+        Request::SetRole { name, .. } => return Described::new("set-role", format!("role={name}")),
+        Request::RemoveRole { name } => return Described::new("remove-role", format!("role={name}")),
         Request::ListRoles => ("list-roles", None),
-        Request::AddRule { name, .. } => return format!("request=add-rule rule={name:?}"),
-        Request::SetRule { name, .. } => return format!("request=set-rule rule={name:?}"),
-        Request::RemoveRule { name } => return format!("request=remove-rule rule={name:?}"),
-        Request::ShowRule { name } => return format!("request=show-rule rule={name:?}"),
+        Request::AddRule { name, .. } => return Described::new("add-rule", format!("rule={name:?}")),
+        Request::SetRule { name, .. } => return Described::new("set-rule", format!("rule={name:?}")),
+        Request::RemoveRule { name } => return Described::new("remove-rule", format!("rule={name:?}")),
+        Request::ShowRule { name } => return Described::new("show-rule", format!("rule={name:?}")),
         Request::ListRules => ("list-rules", None),
-        Request::AddPolicy { name, .. } => return format!("request=add-policy policy={name:?}"),
-        Request::SetPolicy { name, .. } => return format!("request=set-policy policy={name:?}"),
-        Request::RemovePolicy { name } => return format!("request=remove-policy policy={name:?}"),
-        Request::ShowPolicy { name } => return format!("request=show-policy policy={name:?}"),
+        Request::AddPolicy { name, .. } => return Described::new("add-policy", format!("policy={name:?}")),
+        Request::SetPolicy { name, .. } => return Described::new("set-policy", format!("policy={name:?}")),
+        Request::RemovePolicy { name } => return Described::new("remove-policy", format!("policy={name:?}")),
+        Request::ShowPolicy { name } => return Described::new("show-policy", format!("policy={name:?}")),
         Request::ListPolicies => ("list-policies", None),
         Request::Apply {
             declaration,
@@ -420,17 +506,22 @@ fn describe(request: &Request) -> String {
                 Rest::Stays => "stays",
                 Rest::Goes => "goes",
             };
-            return format!("request={mode} declared={} rest={rest}", declaration.len());
+            return Described::new(mode, format!("declared={} rest={rest}", declaration.len()));
         }
+        Request::Events { query, last, follow } => {
+            let query = serde_json::to_string(query).unwrap_or_default();
+            let last = last.map(|last| format!(" last={last}")).unwrap_or_default();
+            let follow = if *follow { " follow=yes" } else { "" };
+            return Described::new("events", format!("query={query:?}{last}{follow}"));
+        }
+        Request::Sessions { name, .. } => ("sessions", name.as_ref()),
+        Request::Usage { name, .. } => ("usage", Some(name)),
         Request::Export => ("export", None),
         Request::Reload => ("reload", None),
         Request::RotateMasterKey => ("rotate-master-key", None),
         _ => ("unknown", None),
     };
-    whom.map_or_else(
-        || format!("request={what}"),
-        |whom| format!("request={what} principal={whom:?}"),
-    )
+    Described::of(what, whom)
 }
 
 const fn reason(reason: Reason) -> &'static str {
@@ -456,6 +547,7 @@ mod tests {
     use tokio::runtime::{Builder, Runtime};
 
     use super::*;
+    use crate::accounting::SessionsKeeper;
     use crate::front::workers::{Bounds, WorkersGuard};
     use crate::log::{Log, LogWriter};
     use crate::realm::settings::RealmSettings;
@@ -468,6 +560,7 @@ mod tests {
         task: JoinHandle<()>,
         runtime: Runtime,
         _workers: WorkersGuard,
+        _sessions: SessionsKeeper,
         _log: LogWriter,
     }
 
@@ -476,6 +569,7 @@ mod tests {
         let log = Log::start(io::sink()).unwrap();
         let workers = Workers::start(1, Bounds::default()).unwrap();
         let settings = RealmSettings::new(Realm::new("EXAMPLE.COM").unwrap());
+        let sessions = Sessions::start(Box::new(|_| {}), Duration::from_secs(600)).unwrap();
         let front = AdminFront {
             kdc: Arc::new(ArcSwap::from_pointee(Kdc::new(Arc::new(settings)))),
             store: Arc::new(Memory::new(keyring())),
@@ -486,6 +580,8 @@ mod tests {
                 Err("no file".into())
             }),
             accounting: Accounting::new(log.log()),
+            sessions: sessions.sessions(),
+            followers: Followers::default(),
             connected: Connected::default(),
         };
         let runtime = Builder::new_multi_thread()
@@ -506,6 +602,7 @@ mod tests {
             task,
             runtime,
             _workers: workers,
+            _sessions: sessions,
             _log: log,
         }
     }
@@ -578,7 +675,7 @@ mod tests {
                 (
                     Request::ExplainAct {
                         name: "desk".into(),
-                        act: admin::Act::Show,
+                        act: Act::Show,
                         on: Some(name.into()),
                     },
                     "request=explain principal=\"desk\" act=show on=",
@@ -593,7 +690,7 @@ mod tests {
                     "",
                 ),
             ] {
-                let line = describe(&request);
+                let line = describe(&request).line();
                 assert!(!line.contains(|c: char| c.is_control() || c == '\u{2028}'), "{line:?}");
                 let quoted = line
                     .strip_prefix(before)

@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 
 use tessera_common::admin::{
-    Deadline, NewKeys, NewPrincipal, Password, PrincipalInfo, Reason, RefusedImport, Request, Response, RoleChanges,
-    Rotation, Settings, YesNo,
+    Act, Deadline, NewKeys, NewPrincipal, Password, PrincipalInfo, Reason, RefusedImport, Request, Response,
+    RoleChanges, Rotation, Settings, YesNo,
 };
 use tessera_common::crypto::EncType;
 use tessera_common::name::{Name, Realm};
@@ -54,21 +54,27 @@ impl<S: Store> Desk<S> {
         }
     }
 
-    pub(super) fn ask_all(&mut self, request: Request) -> Vec<Response> {
+    /// Does something by the right to an act.
+    pub(super) fn executing<T>(&mut self, act: Act, run: impl FnOnce(&mut Executor<'_>) -> T) -> T {
         let workers = self.workers.workers();
-        let mut executor = Executor {
+        run(&mut Executor {
             store: &self.store,
             settings: self.settings.clone().into(),
             workers: &workers,
             lockout: &self.lockout,
             author: author("uid 1000"),
-            permits: Permits::new(self.rights, &request),
+            permits: Permits::to(self.rights, act),
             random: &mut self.random,
-        };
+        })
+    }
+
+    pub(super) fn ask_all(&mut self, request: Request) -> Vec<Response> {
         let mut responses = Vec::new();
-        let outcome = executor.run(request, &mut |response| {
-            responses.push(response.clone());
-            Ok(())
+        let outcome = self.executing(request.act(), |executor| {
+            executor.run(request, &mut |response| {
+                responses.push(response.clone());
+                Ok(())
+            })
         });
         let refused = matches!(responses.last(), Some(Response::Refused { .. }));
         assert_eq!(outcome.unwrap().is_err(), refused);

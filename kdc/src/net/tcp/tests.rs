@@ -303,6 +303,78 @@ fn stopping_hangs_up_and_frees_the_port() {
 }
 
 #[test]
+fn whatever_came_before_the_stop_is_answered() {
+    let served = served_by(1, "127.0.0.1:0", TcpLimits::default());
+    let mut known = connect(&served);
+    known.write_all(&framed(b"ab")).unwrap();
+    receive(&mut known);
+    // The one loop has its hands full meanwhile: what comes waits in the kernel.
+    let mut slow = connect(&served);
+    slow.write_all(&framed(b"slow")).unwrap();
+    thread::sleep(Duration::from_millis(100));
+    let mut crowd: Vec<_> = (0..100).map(|_| connect(&served)).collect();
+    for client in &mut crowd {
+        client.write_all(&[framed(b"cd"), framed(b"later")].concat()).unwrap();
+    }
+    let mut begun = connect(&served);
+    let (head, rest) = (&framed(b"ef")[..3], &framed(b"ef")[3..]);
+    begun.write_all(head).unwrap();
+    known.write_all(&framed(b"gh")).unwrap();
+    served.workers.stop();
+    begun.write_all(rest).unwrap();
+    assert_eq!(receive(&mut known), b"hg");
+    assert!(closed(&mut known));
+    for client in &mut crowd {
+        assert_eq!(receive(client), b"dc");
+        assert_eq!(receive(client), b"at last");
+        assert!(closed(client));
+    }
+    assert_eq!(receive(&mut begun), b"fe");
+    let Served { address, workers, .. } = served;
+    drop(workers);
+    assert!(Client::connect(address).is_err());
+}
+
+#[test]
+fn connections_to_a_listener_that_was_handed_over_wait_for_who_serves_it_next() {
+    let log = Log::start(io::sink()).unwrap();
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let service: Arc<dyn Service> = Arc::new(Echo::default());
+    let serve = || {
+        let socket = TcpSocket::handed_over(held.try_clone().unwrap()).unwrap();
+        TcpWorkers::serve(vec![socket], 2, &service, TcpLimits::default(), &log.log()).unwrap()
+    };
+    let first = serve();
+    first.stop();
+    drop(first);
+    let mut client = Client::connect(held.local_addr().unwrap()).unwrap();
+    client.write_all(&framed(b"ab")).unwrap();
+    let _second = serve();
+    assert_eq!(receive(&mut client), b"ba");
+}
+
+#[test]
+fn a_loop_goes_round_when_it_is_woken_and_not_when_it_hangs() {
+    let served = served_by(1, "127.0.0.1:0", TcpLimits::default());
+    let pulse = served.workers.pulses()[0].clone();
+    let wake = served.workers.waker();
+    for _ in 0..3 {
+        let before = pulse.beats();
+        wake();
+        while pulse.beats() == before {
+            thread::yield_now();
+        }
+    }
+    let mut slow = connect(&served);
+    slow.write_all(&framed(b"slow")).unwrap();
+    thread::sleep(Duration::from_millis(100));
+    let before = pulse.beats();
+    wake();
+    assert!(pulse.beats() <= before + 1);
+    assert!(closed(&mut slow));
+}
+
+#[test]
 fn a_port_that_is_taken_is_named() {
     let served = served("127.0.0.1:0", TcpLimits::default());
     let error = TcpSocket::bind(served.address).map(|_| ()).unwrap_err().to_string();

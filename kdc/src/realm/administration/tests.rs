@@ -136,6 +136,7 @@ fn each_right_lets_do_its_own_acts_to_those_whom_it_is_over() {
         // act                     viewer  helpdesk  keytab
         (Act::Show,               all,    all,      all),
         (Act::Explain,            all,    all,      all),
+        (Act::Usage,              all,    all,      all),
         (Act::Password,           none,   people,   none),
         (Act::MustChangePassword, none,   plain,    none),
         (Act::Unlock,             none,   unlocked, none),
@@ -153,7 +154,7 @@ fn each_right_lets_do_its_own_acts_to_those_whom_it_is_over() {
             let record = record(whom);
             // These names are alone within the pattern, with all that they have.
             let within = matches!(whom, Person | Locked | Service | Newcomer | Holder);
-            let looks = matches!(act, Act::Show | Act::Explain);
+            let looks = matches!(act, Act::Show | Act::Explain | Act::Usage);
             let touchable = plain.contains(&whom);
             for (right, over) in [("viewer", viewer), ("helpdesk", helpdesk), ("keytab", keytab)] {
                 let what = format!("{right}: {act} of {whom:?}");
@@ -195,6 +196,8 @@ fn what_is_done_to_the_realm_takes_admin_over_everybody_and_looking_any_right() 
         // act                  anybody with a right, admin over some, admin over everybody
         (Act::List,            true,  true,  true),
         (Act::ShowAccess,      true,  true,  true),
+        (Act::Events,          true,  true,  true),
+        (Act::Sessions,        true,  true,  true),
         (Act::Import,          false, true,  true),
         (Act::Declare,         false, false, true),
         (Act::Reload,          false, false, true),
@@ -211,7 +214,7 @@ fn what_is_done_to_the_realm_takes_admin_over_everybody_and_looking_any_right() 
         assert!(!may("staff"), "{act}");
     }
     // Every act is in one of the two tables, or adds.
-    assert_eq!(Act::ALL.len(), 13 + table.len() + 1);
+    assert_eq!(Act::ALL.len(), 14 + table.len() + 1);
 }
 
 #[test]
@@ -448,4 +451,54 @@ fn patterns_are_over_names_of_any_characters() {
     // A slash within a component is no slash between them, but `*` is anything.
     let bound: Granted = "keytab:host/*".parse().unwrap();
     assert!(bound.is_over([&name("host/a")]) && !bound.is_over([&name("host\\/a")]) && !bound.is_over([&name("host")]));
+}
+
+#[test]
+fn what_happened_is_seen_by_who_may_look_at_anybody_whom_it_names() {
+    let settings = settings();
+    let [person, outside, alias_within, alias_outside] =
+        [Whom::Person, Whom::Outside, Whom::AliasWithin, Whom::AliasOutside].map(record);
+    let (within, without) = (name("mallory/student"), name("mallory"));
+    use Named::{Name, Principal};
+    let table: [(&[Named<'_>], bool); 10] = [
+        (&[Principal(&person)], true),
+        (&[Principal(&outside)], false),
+        (&[Principal(&alias_within)], false),
+        (&[Principal(&alias_outside)], false),
+        (&[Principal(&outside), Principal(&person)], true),
+        (&[Principal(&person), Principal(&outside)], true),
+        (&[Name(&within)], true),
+        (&[Name(&without)], false),
+        (&[Name(&without), Principal(&outside)], false),
+        // What names nobody, or somebody who is no more.
+        (&[], false),
+    ];
+    for (named, seen) in table {
+        let sees = |role: &str| sees(AccessPolicy::of(&settings), &administrator(role), named.iter().copied());
+        for right in ["viewer", "helpdesk", "keytab", "admin"] {
+            assert!(sees(right), "{right}: {named:?}");
+            assert_eq!(
+                sees(&format!("{right}-of-students")),
+                seen,
+                "{right}-of-students: {named:?}"
+            );
+        }
+        assert!(!sees("staff"), "{named:?}");
+    }
+}
+
+#[test]
+fn whose_events_are_asked_for_by_name_takes_a_right_over_the_name() {
+    let settings = settings();
+    let (person, outside) = (record(Whom::Person), record(Whom::Outside));
+    for act in [Act::Events, Act::Sessions] {
+        for (record, seen) in [(&person, true), (&outside, false)] {
+            assert!(may(&settings, "viewer", act, Target::Principal(record)));
+            assert_eq!(
+                may(&settings, "viewer-of-students", act, Target::Principal(record)),
+                seen
+            );
+            assert!(!may(&settings, "staff", act, Target::Principal(record)));
+        }
+    }
 }

@@ -8,9 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tessera_common::time::KerberosTime;
 
-use crate::realm::network::Network;
 use crate::realm::policy::FailureLimit;
 use crate::realm::principal::{PrincipalId, ShutOut};
+use tessera_common::network::Network;
 
 const SHARDS: usize = 64;
 

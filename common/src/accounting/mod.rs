@@ -4,6 +4,8 @@
 //! The names of fields and their values stay as they are; fields and kinds may be added, so a reader leaves alone what it does
 //! not know. What is not known, or has no meaning for a kind, is absent.
 
+mod filter;
+
 use core::fmt;
 use core::net::SocketAddr;
 use core::str::FromStr;
@@ -11,6 +13,8 @@ use core::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::time::{KerberosTime, TimeError, Timestamp};
+
+pub use filter::{EventFilter, Part, WhoseEvents};
 
 /// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -110,7 +114,7 @@ pub struct EventRecord {
     /// How it did prove it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<String>,
-    /// What an administrator asked for, as `principal explain --act` names acts.
+    /// What an administrator asked for, as the log names requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
     /// What came of it.
@@ -223,6 +227,18 @@ impl EventKind {
 }
 
 impl EventResult {
+    /// Every result.
+    pub const ALL: [Self; 8] = [
+        Self::Issued,
+        Self::PasswordChanged,
+        Self::Admitted,
+        Self::Done,
+        Self::Refused,
+        Self::Repeated,
+        Self::Dropped,
+        Self::Interrupted,
+    ];
+
     /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -338,16 +354,7 @@ mod tests {
         for kind in EventKind::ALL {
             assert_eq!(serde_json::to_string(&kind).unwrap(), format!("{:?}", kind.name()));
         }
-        for result in [
-            EventResult::Issued,
-            EventResult::PasswordChanged,
-            EventResult::Admitted,
-            EventResult::Done,
-            EventResult::Refused,
-            EventResult::Repeated,
-            EventResult::Dropped,
-            EventResult::Interrupted,
-        ] {
+        for result in EventResult::ALL {
             assert_eq!(serde_json::to_string(&result).unwrap(), format!("{:?}", result.name()));
         }
     }
@@ -361,6 +368,61 @@ mod tests {
             "2026-11-23T08:15:00.000000+01:00",
         ] {
             assert_eq!(bad.parse::<EventTime>(), Err(TimeError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_field_kind_and_result_is_documented() {
+        let documented = include_str!("../../../docs/accounting.md");
+        let event = EventRecord {
+            peer: Some("192.0.2.1:5000".parse().unwrap()),
+            via: Some(String::new()),
+            client: Some(String::new()),
+            client_id: Some(String::new()),
+            service: Some(String::new()),
+            service_id: Some(String::new()),
+            armor: Some(String::new()),
+            mechanism: Some(String::new()),
+            factor: Some(String::new()),
+            request: Some(String::new()),
+            result: Some(EventResult::Issued),
+            reason: Some(String::new()),
+            code: Some(0),
+            detail: Some(String::new()),
+            rule: Some(String::new()),
+            ticket: Some(String::new()),
+            session_key: Some(String::new()),
+            reply: Some(String::new()),
+            kvno: Some(0),
+            reply_kvno: Some(0),
+            end: Some(String::new()),
+            renew_till: Some(String::new()),
+            flags: vec![String::new()],
+            etypes: vec![0],
+            count: Some(0),
+            until: Some(String::new()),
+            session: Some(String::new()),
+            duration_ms: Some(0),
+            octets_in: Some(0),
+            octets_out: Some(0),
+            requests: Some(0),
+            cause: Some(String::new()),
+            seq: 0,
+            time: EventTime::default(),
+            kind: EventKind::As,
+        };
+        let value = serde_json::to_value(&event).unwrap();
+        let fields = value.as_object().unwrap().keys().cloned();
+        let kinds = EventKind::ALL.into_iter().map(|kind| kind.name().to_owned());
+        let results = EventResult::ALL.into_iter().map(|result| result.name().to_owned());
+        let names: Vec<String> = fields.chain(kinds).chain(results).collect();
+        for name in names {
+            let row = documented.lines().filter(|line| line.starts_with("| `"));
+            let mut heads = row.filter_map(|line| line.split(" | ").next());
+            assert!(
+                heads.any(|head| head.contains(&format!("`{name}`"))),
+                "{name} has no row"
+            );
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What happened? One event for each request, whatever came of it.
 
+mod json;
+
 use core::fmt::{self, Write as _};
 use core::net::SocketAddr;
 
@@ -12,6 +14,8 @@ use tessera_common::time::{KerberosTime, Timestamp};
 use super::lockout::{ClientTrip, NetworkTrip};
 use super::principal::PrincipalId;
 use super::rules::RuleName;
+
+pub use json::{put_string, put_time};
 
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,6 +132,8 @@ pub struct Event {
     pub client_id: Option<PrincipalId>,
     /// The service's name, as asked.
     pub service: Option<String>,
+    /// Which principal that is.
+    pub service_id: Option<PrincipalId>,
     /// The enctypes that the client offered; the first ones, where there are many.
     pub offered: Vec<i32>,
     /// Whose ticket armored the request (RFC 6113), or [`SESSION_ARMOR`]; `None`, it came in the clear.
@@ -153,6 +159,7 @@ impl Event {
             client: None,
             client_id: None,
             service: None,
+            service_id: None,
             offered: Vec::new(),
             armor: None,
             mechanism: None,
@@ -206,6 +213,7 @@ impl Event {
 pub struct ShutOutLine {
     what: &'static str,
     who: String,
+    id: Option<PrincipalId>,
     failures: u32,
     until: Option<KerberosTime>,
 }
@@ -217,6 +225,7 @@ impl ShutOutLine {
         Self {
             what: "principal",
             who: Principal::new(name.clone(), realm.clone()).to_string(),
+            id: Some(trip.id),
             failures: trip.failures,
             until: trip.shut_out.until,
         }
@@ -228,6 +237,7 @@ impl ShutOutLine {
         Self {
             what: "network",
             who: trip.network.to_string(),
+            id: None,
             failures: trip.failures,
             until: trip.shut_out.until,
         }
@@ -248,6 +258,17 @@ impl fmt::Display for ShutOutLine {
 }
 
 impl Result {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Issued(_) => "issued",
+            Self::PasswordChanged => "password-changed",
+            Self::Admitted => "admitted",
+            Self::Refused { .. } => "refused",
+            Self::Repeated => "repeated",
+            Self::Dropped { .. } => "dropped",
+        }
+    }
+
     fn put_into(&self, out: &mut String) {
         match self {
             Self::Issued(issued) => issued.put_into(out),
@@ -306,6 +327,10 @@ impl Issued {
 
 fn put_peer(out: &mut String, peer: SocketAddr) {
     out.push_str(" peer=");
+    put_address(out, peer);
+}
+
+fn put_address(out: &mut String, peer: SocketAddr) {
     let SocketAddr::V4(peer) = peer else {
         // Writing to a string does not fail.
         let _ = write!(out, "{peer}");

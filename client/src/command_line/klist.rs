@@ -1,57 +1,59 @@
+//! `klist`.
+
 use clap::Parser;
 
 /// Shows what is in a credential cache or a keytab.
 #[derive(Debug, Parser)]
 #[command(name = "klist", version)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub(crate) struct Arguments {
+pub struct Arguments {
     /// Shows a credential cache; so it does without
     #[arg(short = 'c', conflicts_with = "keytab")]
     cache: bool,
     /// Shows a keytab
     #[arg(short = 'k')]
-    pub(crate) keytab: bool,
+    pub keytab: bool,
     /// Shows enctypes
     #[arg(short = 'e')]
-    pub(crate) enctypes: bool,
+    pub enctypes: bool,
     /// Lists the caches of the collection
     #[arg(short = 'l', conflicts_with = "keytab")]
-    pub(crate) summary: bool,
+    pub summary: bool,
     /// Shows all caches of the collection
     #[arg(short = 'A', conflicts_with_all = ["keytab", "summary"])]
-    pub(crate) all: bool,
+    pub all: bool,
     /// Shows the tickets' flags
     #[arg(short = 'f', conflicts_with = "keytab")]
-    pub(crate) flags: bool,
+    pub flags: bool,
     /// Shows the types of the authorization data that was asked for
     #[arg(short = 'd', conflicts_with = "keytab")]
-    pub(crate) authorization_data: bool,
+    pub authorization_data: bool,
     /// Shows nothing; the exit status says whether there is a ticket that is still good
     #[arg(short = 's', conflicts_with_all = ["keytab", "summary"])]
-    pub(crate) status_only: bool,
+    pub status_only: bool,
     /// Shows addresses
     #[arg(short = 'a', conflicts_with = "keytab")]
-    pub(crate) addresses: bool,
+    pub addresses: bool,
     /// Shows addresses as numbers
     #[arg(short = 'n', requires = "addresses")]
-    pub(crate) numeric: bool,
+    pub numeric: bool,
     /// Shows what programs keep in the cache beside the tickets
     #[arg(short = 'C')]
-    pub(crate) config: bool,
+    pub config: bool,
     /// Shows the default client keytab
     #[arg(short = 'i')]
-    pub(crate) client_keytab: bool,
+    pub client_keytab: bool,
     /// Shows when each key was written
     #[arg(short = 't', requires = "keytab")]
-    pub(crate) timestamps: bool,
+    pub timestamps: bool,
     /// Shows the keys themselves
     #[arg(short = 'K', requires = "keytab")]
-    pub(crate) keys: bool,
+    pub keys: bool,
     /// Writes JSON
     #[arg(long = "json", conflicts_with = "status_only")]
-    pub(crate) json: bool,
+    pub json: bool,
     /// The cache or keytab; otherwise the default one
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
 }
 
 #[cfg(test)]

@@ -51,6 +51,12 @@ impl Network {
         Some(Self { first, prefix })
     }
 
+    /// The one address that it has; `None` where there are several.
+    #[must_use]
+    pub fn sole_address(self) -> Option<IpAddr> {
+        (self.prefix == self.bits()).then_some(self.first)
+    }
+
     /// The octets of its first address.
     #[must_use]
     pub fn octets(self) -> Vec<u8> {

@@ -2,9 +2,13 @@
 //! next help as long as more comes than it can take: two that share the work share what is in their caches, too, and each
 //! request costs a third more.
 
+mod family;
+#[cfg(test)]
+mod tests;
+
 use core::time::Duration;
 use std::io::{IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -12,15 +16,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::libc;
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg,
-    sendmmsg, sendmsg, setsockopt, sockopt,
-};
+use nix::sys::socket::{MsgFlags, MultiHeaders, recvmmsg, sendmmsg, sendmsg, setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{Answer, BindError, Deferred, Origin, Pulse, Service, Transport, guarded, pause};
 use crate::log::Log;
+use family::{Family, V4, V6};
 
 /// How many datagrams a system call takes or gives at most.
 const BATCH: usize = 64;
@@ -482,263 +483,5 @@ impl<F: Family> Outgoing<F> {
             MsgFlags::empty(),
         )
         .map(Iterator::count)
-    }
-}
-
-// What differs between IPv4 and IPv6.
-trait Family: 'static {
-    type Address: SockaddrLike + Copy;
-    // A control message that tells which address was asked, and back.
-    type Asked: Copy + Send + 'static;
-
-    fn cmsg_space() -> Vec<u8>;
-    fn asked(cmsg: &ControlMessageOwned) -> Option<Self::Asked>;
-    fn address(asked: &Self::Asked) -> IpAddr;
-    fn from(asked: &Self::Asked) -> ControlMessage<'_>;
-    fn peer(address: Self::Address) -> SocketAddr;
-    fn to(peer: SocketAddr) -> Self::Address;
-}
-
-struct V4;
-
-impl Family for V4 {
-    type Address = SockaddrIn;
-    type Asked = libc::in_pktinfo;
-
-    fn cmsg_space() -> Vec<u8> {
-        nix::cmsg_space!(libc::in_pktinfo)
-    }
-
-    fn asked(cmsg: &ControlMessageOwned) -> Option<libc::in_pktinfo> {
-        match cmsg {
-            // ipi_spec_dst is the local address even of a broadcast. The route decides the interface.
-            ControlMessageOwned::Ipv4PacketInfo(info) => Some(libc::in_pktinfo {
-                ipi_ifindex: 0,
-                ..*info
-            }),
-            _ => None,
-        }
-    }
-
-    fn address(asked: &libc::in_pktinfo) -> IpAddr {
-        IpAddr::V4(Ipv4Addr::from(asked.ipi_spec_dst.s_addr.to_ne_bytes()))
-    }
-
-    fn from(asked: &libc::in_pktinfo) -> ControlMessage<'_> {
-        ControlMessage::Ipv4PacketInfo(asked)
-    }
-
-    fn peer(address: SockaddrIn) -> SocketAddr {
-        SocketAddr::V4(address.into())
-    }
-
-    fn to(peer: SocketAddr) -> SockaddrIn {
-        match peer {
-            SocketAddr::V4(peer) => peer.into(),
-            SocketAddr::V6(_) => SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0).into(),
-        }
-    }
-}
-
-struct V6;
-
-impl Family for V6 {
-    type Address = SockaddrIn6;
-    type Asked = libc::in6_pktinfo;
-
-    fn cmsg_space() -> Vec<u8> {
-        nix::cmsg_space!(libc::in6_pktinfo)
-    }
-
-    fn asked(cmsg: &ControlMessageOwned) -> Option<libc::in6_pktinfo> {
-        match cmsg {
-            ControlMessageOwned::Ipv6PacketInfo(info) => {
-                // A link-local address means nothing without its link; else the route decides.
-                let link_local = Ipv6Addr::from(info.ipi6_addr.s6_addr).is_unicast_link_local();
-                Some(libc::in6_pktinfo {
-                    ipi6_ifindex: if link_local { info.ipi6_ifindex } else { 0 },
-                    ..*info
-                })
-            }
-            _ => None,
-        }
-    }
-
-    fn address(asked: &libc::in6_pktinfo) -> IpAddr {
-        IpAddr::V6(Ipv6Addr::from(asked.ipi6_addr.s6_addr))
-    }
-
-    fn from(asked: &libc::in6_pktinfo) -> ControlMessage<'_> {
-        ControlMessage::Ipv6PacketInfo(asked)
-    }
-
-    fn peer(address: SockaddrIn6) -> SocketAddr {
-        SocketAddr::V6(address.into())
-    }
-
-    fn to(peer: SocketAddr) -> SockaddrIn6 {
-        match peer {
-            SocketAddr::V6(peer) => peer.into(),
-            SocketAddr::V4(_) => SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0).into(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-    use crate::log::LogWriter;
-
-    struct Echo;
-
-    impl Service for Echo {
-        fn answer(&self, request: &[u8], origin: &Origin, later: &dyn Fn() -> Deferred) -> Answer {
-            let text = format!("{} {}", origin.local.ip(), String::from_utf8_lossy(request));
-            match request {
-                b"quiet" => Answer::Silence,
-                b"panic" => panic!("as asked"),
-                b"huge" => Answer::Reply([0; 65_530].into()),
-                b"later" => {
-                    let later = later();
-                    thread::spawn(move || later.reply(text.as_bytes().into()));
-                    Answer::Later
-                }
-                _ => Answer::Reply(text.as_bytes().into()),
-            }
-        }
-
-        fn too_long(&self, _: &Origin) -> Option<Arc<[u8]>> {
-            None
-        }
-    }
-
-    fn served(address: &str, workers: usize) -> (SocketAddr, UdpWorkers, LogWriter) {
-        let log = Log::start(std::io::sink()).unwrap();
-        let sockets = UdpSockets::bind(address.parse().unwrap(), workers).unwrap();
-        let bound = sockets.address();
-        let service: Arc<dyn Service> = Arc::new(Echo);
-        (bound, sockets.serve(&service, &log.log()).unwrap(), log)
-    }
-
-    fn client(bind: &str) -> UdpSocket {
-        let socket = UdpSocket::bind(bind).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        socket
-    }
-
-    fn ask(client: &UdpSocket, server: SocketAddr, request: &str) -> (String, SocketAddr) {
-        client.send_to(request.as_bytes(), server).unwrap();
-        let mut buffer = [0; 1000];
-        let (octets, from) = client.recv_from(&mut buffer).unwrap();
-        (String::from_utf8(buffer[..octets].to_vec()).unwrap(), from)
-    }
-
-    #[test]
-    fn a_reply_leaves_from_the_address_that_was_asked() {
-        let (bound, _workers, _log) = served("0.0.0.0:0", 2);
-        for asked in ["127.0.0.1", "127.0.0.2", "127.9.9.9"] {
-            let server = SocketAddr::new(asked.parse().unwrap(), bound.port());
-            let client = client("127.0.0.1:0");
-            assert_eq!(ask(&client, server, "hello"), (format!("{asked} hello"), server));
-            assert_eq!(ask(&client, server, "later"), (format!("{asked} later"), server));
-        }
-    }
-
-    #[test]
-    fn mixed_batches_go_out_from_each_address() {
-        let (bound, _workers, _log) = served("0.0.0.0:0", 1);
-        let client = client("127.0.0.1:0");
-        for n in 0..200u8 {
-            let server = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1 + n / 3 % 4)), bound.port());
-            client.send_to(format!("{n}").as_bytes(), server).unwrap();
-        }
-        let mut buffer = [0; 100];
-        for n in 0..200u8 {
-            let (octets, from) = client.recv_from(&mut buffer).unwrap();
-            let text = String::from_utf8(buffer[..octets].to_vec()).unwrap();
-            assert_eq!(text, format!("{} {n}", from.ip()));
-        }
-    }
-
-    #[test]
-    fn ipv6_is_served_beside_ipv4_on_the_same_port() {
-        let Ok(probe) = UdpSocket::bind("[::1]:0") else { return };
-        drop(probe);
-        let (bound, _workers, _log) = served("[::]:0", 2);
-        let server = SocketAddr::new("::1".parse().unwrap(), bound.port());
-        assert_eq!(ask(&client("[::1]:0"), server, "hello"), ("::1 hello".into(), server));
-        UdpSockets::bind(SocketAddr::new("0.0.0.0".parse().unwrap(), bound.port()), 1).unwrap();
-    }
-
-    #[test]
-    fn a_request_without_an_answer_or_with_a_panic_stops_nobody() {
-        let (bound, _workers, _log) = served("127.0.0.1:0", 1);
-        let client = client("127.0.0.1:0");
-        for request in ["quiet", "panic", "huge", "quiet", "huge"] {
-            client.send_to(request.as_bytes(), bound).unwrap();
-        }
-        assert_eq!(ask(&client, bound, "hello").0, "127.0.0.1 hello");
-        assert_eq!(ask(&client, bound, "later").0, "127.0.0.1 later");
-    }
-
-    #[test]
-    fn a_port_that_is_taken_is_named() {
-        let (bound, _workers, _log) = served("127.0.0.1:0", 2);
-        let error = UdpSockets::bind(bound, 2).map(|_| ()).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            format!(
-                "cannot listen on {bound} (UDP): the port is in use; stop the program that has it, or change [listen]"
-            )
-        );
-    }
-
-    struct Slow(Mutex<HashSet<thread::ThreadId>>);
-
-    impl Service for Slow {
-        #[allow(clippy::disallowed_methods, reason = "it is slow")]
-        fn answer(&self, _: &[u8], _: &Origin, _: &dyn Fn() -> Deferred) -> Answer {
-            self.0.lock().unwrap().insert(thread::current().id());
-            thread::sleep(Duration::from_millis(1));
-            Answer::Silence
-        }
-
-        fn too_long(&self, _: &Origin) -> Option<Arc<[u8]>> {
-            None
-        }
-    }
-
-    #[test]
-    fn one_worker_serves_until_more_comes_than_it_can_take() {
-        let log = Log::start(std::io::sink()).unwrap();
-        let sockets = UdpSockets::bind("127.0.0.1:0".parse().unwrap(), 3).unwrap();
-        let bound = sockets.address();
-        let slow = Arc::new(Slow(Mutex::default()));
-        let service: Arc<dyn Service> = Arc::clone(&slow) as _;
-        let _workers = sockets.serve(&service, &log.log()).unwrap();
-        let client = client("127.0.0.1:0");
-        let send = |datagrams: usize| {
-            for _ in 0..datagrams {
-                client.send_to(b"x", bound).unwrap();
-            }
-        };
-        let served_by = || slow.0.lock().unwrap().len();
-        send(BATCH);
-        while served_by() == 0 {
-            thread::yield_now();
-        }
-        assert_eq!(served_by(), 1);
-        while served_by() < 2 {
-            send(BATCH);
-        }
-    }
-
-    #[test]
-    fn workers_stop_when_dropped() {
-        let (bound, workers, _log) = served("127.0.0.1:0", 2);
-        drop(workers);
-        UdpSockets::bind(bound, 1).unwrap();
     }
 }

@@ -1,9 +1,12 @@
+//! `kinit`.
+
 use std::time::Duration;
 
 use clap::{ArgAction, Parser};
-use tessera_client::system;
 use tessera_common::mit_time::{parse_local_time, parse_span};
 use tessera_common::time::KerberosTime;
+
+use crate::system;
 
 /// Logs in to a Kerberos realm and keeps the ticket in a credential cache.
 ///
@@ -11,88 +14,92 @@ use tessera_common::time::KerberosTime;
 #[derive(Debug, Parser)]
 #[command(name = "kinit", version, disable_version_flag = true)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub(crate) struct Arguments {
+pub struct Arguments {
     /// Says what is being done
     #[arg(short = 'V')]
-    pub(crate) verbose: bool,
+    pub verbose: bool,
     /// How long the ticket shall live: 10h, 7d, 1d2h30m, 8:30, or seconds
     #[arg(short = 'l', value_name = "LIFETIME", value_parser = lifetime)]
-    pub(crate) lifetime: Option<Duration>,
+    pub lifetime: Option<Duration>,
     /// Postdates the ticket: begins after this span of time, or at this local time
     #[arg(short = 's', value_name = "START", value_parser = start)]
-    pub(crate) start: Option<Start>,
+    pub start: Option<Start>,
     /// How long the ticket shall be renewable
     #[arg(short = 'r', value_name = "LIFETIME", value_parser = lifetime)]
-    pub(crate) renewable_lifetime: Option<Duration>,
+    pub renewable_lifetime: Option<Duration>,
     /// Asks for a forwardable ticket
     #[arg(short = 'f', long = "forwardable", conflicts_with = "not_forwardable")]
-    pub(crate) forwardable: bool,
+    pub forwardable: bool,
     /// Asks for a ticket that is not forwardable, whatever krb5.conf says
     #[arg(short = 'F', long = "noforwardable")]
-    pub(crate) not_forwardable: bool,
+    pub not_forwardable: bool,
     /// Asks for a proxiable ticket
     #[arg(short = 'p', long = "proxiable", conflicts_with = "not_proxiable")]
-    pub(crate) proxiable: bool,
+    pub proxiable: bool,
     /// Asks for a ticket that is not proxiable, whatever krb5.conf says
     #[arg(short = 'P', long = "noproxiable")]
-    pub(crate) not_proxiable: bool,
+    pub not_proxiable: bool,
     /// Ties the ticket to the addresses of this machine
     #[arg(short = 'a', long = "addresses", conflicts_with = "no_addresses")]
-    pub(crate) addresses: bool,
+    pub addresses: bool,
     /// Ties the ticket to no addresses, whatever krb5.conf says
     #[arg(short = 'A', long = "noaddresses")]
-    pub(crate) no_addresses: bool,
+    pub no_addresses: bool,
     /// Lets the KDC answer with another name, or name another realm
     #[arg(short = 'C', long = "canonicalize")]
-    pub(crate) canonicalize: bool,
+    pub canonicalize: bool,
     /// The principal is an enterprise name, as alice@mail.example.com
     #[arg(short = 'E', long = "enterprise")]
-    pub(crate) enterprise: bool,
+    pub enterprise: bool,
     /// Has the KDC make the postdated ticket in the cache valid
     #[arg(short = 'v', conflicts_with = "renew")]
-    pub(crate) validate: bool,
+    pub validate: bool,
     /// Renews the ticket in the cache
     #[arg(short = 'R')]
-    pub(crate) renew: bool,
+    pub renew: bool,
     /// Logs in with a keytab instead of a password
     #[arg(short = 'k', conflicts_with_all = ["validate", "renew"])]
-    pub(crate) use_keytab: bool,
+    pub use_keytab: bool,
     /// With the default client keytab
     #[arg(short = 'i', conflicts_with = "keytab")]
-    pub(crate) client_keytab: bool,
+    pub client_keytab: bool,
     /// With this keytab
     #[arg(short = 't', value_name = "KEYTAB")]
-    pub(crate) keytab: Option<String>,
+    pub keytab: Option<String>,
     /// Protects the login with FAST, by the ticket-granting ticket in this cache, most often the machine's. A KDC that does
     /// not speak FAST is then refused: nothing is sent without it
     #[arg(short = 'T', value_name = "ARMOR_CACHE", conflicts_with_all = ["armor_keytab", "validate", "renew"])]
-    pub(crate) armor_cache: Option<String>,
+    pub armor_cache: Option<String>,
     /// Protects the login with FAST, as -T does, by a ticket that is got with this keytab and not kept: of host/ and this
     /// machine's name, or of whoever comes first in the keytab
     #[arg(long, value_name = "KEYTAB", conflicts_with_all = ["validate", "renew"])]
-    pub(crate) armor_keytab: Option<String>,
+    pub armor_keytab: Option<String>,
     /// The credential cache, FILE:path or DIR:directory
     #[arg(short = 'c', value_name = "CACHE")]
-    pub(crate) cache: Option<String>,
+    pub cache: Option<String>,
     /// Asks for a ticket for this service instead of a ticket-granting ticket
     #[arg(short = 'S', value_name = "SERVICE")]
-    pub(crate) service: Option<String>,
+    pub service: Option<String>,
     /// Shows the version
     #[arg(long = "version", action = ArgAction::Version)]
     version: Option<bool>,
     /// Who logs in; otherwise whose cache it is, or the user's name
-    pub(crate) principal: Option<String>,
+    pub principal: Option<String>,
 }
 
 /// When a ticket shall begin.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Start {
+pub enum Start {
+    /// After this time.
     In(Duration),
+    /// At this one.
     At(KerberosTime),
 }
 
 impl Arguments {
-    pub(crate) fn uses_keytab(&self) -> bool {
+    /// Whether a keytab stands for a password.
+    #[must_use]
+    pub fn uses_keytab(&self) -> bool {
         self.use_keytab || self.client_keytab || self.keytab.is_some()
     }
 }
