@@ -2,9 +2,11 @@
 //! `cargo run --example seeds`.
 
 use std::path::Path;
-use std::{fs, io};
+use std::time::Duration;
+use std::{env, fs, io, process, thread};
 
 use serde::Serialize;
+use tessera_common::accounting::{EventKind, EventRecord, EventTime};
 use tessera_common::admin::{
     Act, Hello, ImportRecord, Request, Response, RightChanges, Rotation, RuleChanges, write_frame,
 };
@@ -26,9 +28,13 @@ use tessera_common::wire::{
     UInt32, VerifierMac, ad_type, decode, encode, pa_type,
 };
 use tessera_common::wire::{AuthorizationDataElement, EncTicketPart};
+use tessera_kdc::accounting::Accounting;
+use tessera_kdc::config::Config;
+use tessera_kdc::log::Log;
 use tessera_fuzz::administration::{both_ends, first_token, sealed};
 use tessera_fuzz::desk::ADMINISTRATORS;
 use tessera_fuzz::gss::{alices_ticket, gss_accept};
+use tessera_fuzz::mit;
 use tessera_fuzz::realm::{Day, NOON, alices_tgt, key_of, origin, principal, with_realm};
 
 fn main() -> io::Result<()> {
@@ -39,9 +45,12 @@ fn main() -> io::Result<()> {
     contexts()?;
     preauthentication(&day)?;
     files(&day)?;
+    event_log()?;
     heimdal()?;
     texts()?;
-    administration()
+    http()?;
+    administration()?;
+    migration()
 }
 
 fn put<T: AsRef<[u8]>>(target: &str, name: &str, seeds: impl IntoIterator<Item = T>) -> io::Result<()> {
@@ -51,6 +60,17 @@ fn put<T: AsRef<[u8]>>(target: &str, name: &str, seeds: impl IntoIterator<Item =
         fs::write(directory.join(format!("{name}-{number}")), seed)?;
     }
     Ok(())
+}
+
+fn http() -> io::Result<()> {
+    let prometheus = "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:9188\r\nUser-Agent: Prometheus/2.42.0\r\nAccept: \
+                      application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+                      text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\nAccept-Encoding: gzip\r\n\r\n";
+    let others = [
+        "HEAD http://kdc.example.com/readyz?verbose HTTP/1.0\r\n\r\n",
+        "POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
+    ];
+    put("http_request", "head", [prometheus].into_iter().chain(others))
 }
 
 fn after(first: u8, seeds: &[Vec<u8>]) -> Vec<Vec<u8>> {
@@ -533,6 +553,36 @@ fn texts() -> io::Result<()> {
     )
 }
 
+// Lines, and a compressed file of them, as the daemon writes both.
+fn event_log() -> io::Result<()> {
+    let directory = env::temp_dir().join(format!("tessera-seeds-{}", process::id()));
+    let text = format!(
+        "[realm]\nname = \"R\"\nstate = \"var\"\n[accounting]\ndirectory = {directory:?}\nrotate-size = \"4K\"\n"
+    );
+    let config = Config::parse(Path::new("/realm.toml"), &text).map_err(|_| io::Error::other("realm.toml"))?;
+    let log = Log::start(io::sink())?;
+    let start = || Accounting::start(&config.accounting, &directory, &log.log()).map_err(io::Error::other);
+    let (accounting, writer) = start()?;
+    for number in 0..40 {
+        accounting.administered(&EventRecord {
+            peer: Some(([192, 0, 2, 1], 5000).into()),
+            client: Some("alice".into()),
+            client_id: Some(format!("{number:032x}")),
+            ..EventRecord::new(0, EventTime(NOON), EventKind::Tgs)
+        });
+    }
+    drop(writer);
+    let (_, writer) = start()?;
+    let compressed = directory.join("events-00000000000000000001.jsonl.zst");
+    while !compressed.exists() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    drop(writer);
+    put("event_line", "compressed", [fs::read(&compressed)?])?;
+    put("event_line", "lines", [fs::read(directory.join("current.jsonl"))?])?;
+    fs::remove_dir_all(directory)
+}
+
 fn administration() -> io::Result<()> {
     let lines = [
         r#"{"name":"alice","password":"secret","expires":"2030-01-01","max-life":"10h"}"#,
@@ -683,4 +733,13 @@ fn body(message: &impl Serialize) -> Vec<u8> {
     let mut frame = Vec::new();
     write_frame(&mut frame, message).unwrap();
     frame.split_off(4)
+}
+
+fn migration() -> io::Result<()> {
+    let dump = mit::dump();
+    put("mit_dump", "stash", [mit::seed(&mit::stash(), &dump)])?;
+    let older = [&[17, 0, 16, 0, 0, 0][..], &[1; 16]].concat();
+    put("mit_dump", "older-stash", [mit::seed(&older, &dump)])?;
+    let replicas = dump.replacen("kdb5_util load_dump version 7", "ipropx 1 7 1700000000 5", 1);
+    put("mit_dump", "dump", [mit::seed(&[], &dump), mit::seed(&[], &replicas)])
 }

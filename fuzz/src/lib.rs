@@ -3,6 +3,7 @@
 pub mod administration;
 pub mod desk;
 pub mod gss;
+pub mod mit;
 pub mod realm;
 
 use std::fmt::Debug;

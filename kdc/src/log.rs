@@ -12,10 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tessera_common::time::KerberosTime;
+use tessera_common::time::{KerberosTime, Timestamp};
 
 use crate::clock;
 use crate::config::{LogConfig, LogFormat};
+use crate::metrics::Gauge;
 use crate::realm::accounting::{Event, put_digits, put_string, put_time};
 
 /// The most lines that wait to be written.
@@ -68,6 +69,7 @@ pub struct Log(Arc<Shared>);
 struct Shared {
     waiting: Mutex<Page>,
     dropped: AtomicU64,
+    dropped_in_all: AtomicU64,
     stopping: AtomicBool,
     /// Whether lines are objects of JSON.
     json: AtomicBool,
@@ -96,6 +98,7 @@ impl Log {
         let log = Self(Arc::new(Shared {
             waiting: Mutex::default(),
             dropped: AtomicU64::new(0),
+            dropped_in_all: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             json: AtomicBool::new(false),
             requests: AtomicBool::new(true),
@@ -131,12 +134,27 @@ impl Log {
         self.plain(Level::Info, text);
     }
 
-    /// A request was dealt with.
-    pub fn event(&self, event: &Event) {
+    /// How many lines wait to be written, of how many that may.
+    #[must_use]
+    pub fn waiting_lines(&self) -> Gauge {
+        Gauge {
+            now: self.waiting().lines as u64,
+            limit: MOST_WAITING as u64,
+        }
+    }
+
+    /// How many lines were dropped since it was started.
+    #[must_use]
+    pub fn dropped_lines(&self) -> u64 {
+        self.0.dropped_in_all.load(Ordering::Relaxed)
+    }
+
+    /// A request was dealt with, now.
+    pub fn event(&self, event: &Event, now: Timestamp) {
         if !self.0.requests.load(Ordering::Relaxed) {
             return;
         }
-        self.push(Level::Info, |out, form| match form {
+        self.push(Level::Info, now, |out, form| match form {
             LogFormat::Text => event.put_into(out),
             LogFormat::Json => {
                 out.push_str("\"message\":\"request\",");
@@ -146,7 +164,7 @@ impl Log {
     }
 
     fn plain(&self, level: Level, text: impl Display) {
-        self.push(level, |out, form| put_plain(out, form, text));
+        self.push(level, clock::now(), |out, form| put_plain(out, form, text));
     }
 
     fn form(&self) -> LogFormat {
@@ -157,9 +175,9 @@ impl Log {
         }
     }
 
-    fn push(&self, level: Level, put: impl FnOnce(&mut String, LogFormat)) {
+    fn push(&self, level: Level, now: Timestamp, put: impl FnOnce(&mut String, LogFormat)) {
         COMPOSER.with_borrow_mut(|composer| {
-            let line = composer.compose(self.form(), level, put);
+            let line = composer.compose(self.form(), level, now, put);
             let mut waiting = self.waiting();
             if waiting.lines < MOST_WAITING {
                 waiting.lines += 1;
@@ -167,6 +185,7 @@ impl Log {
             } else {
                 drop(waiting);
                 self.0.dropped.fetch_add(1, Ordering::Relaxed);
+                self.0.dropped_in_all.fetch_add(1, Ordering::Relaxed);
             }
         });
     }
@@ -191,9 +210,9 @@ impl Log {
             if dropped > 0 {
                 let what = format!("{dropped} log lines were dropped: the log is not written as fast as it grows");
                 COMPOSER.with_borrow_mut(|composer| {
-                    page.text.push_str(
-                        composer.compose(self.form(), Level::Warning, |out, form| put_plain(out, form, &what)),
-                    );
+                    let put = |out: &mut String, form| put_plain(out, form, &what);
+                    page.text
+                        .push_str(composer.compose(self.form(), Level::Warning, clock::now(), put));
                 });
             }
             // A log that nobody can read any more is no reason to stop serving.
@@ -243,8 +262,13 @@ struct Composer {
 
 impl Composer {
     // One line, whatever a peer put into a name: control characters are escaped.
-    fn compose(&mut self, form: LogFormat, level: Level, put: impl FnOnce(&mut String, LogFormat)) -> &str {
-        let now = clock::now();
+    fn compose(
+        &mut self,
+        form: LogFormat,
+        level: Level,
+        now: Timestamp,
+        put: impl FnOnce(&mut String, LogFormat),
+    ) -> &str {
         let line = &mut self.line;
         line.clear();
         if form == LogFormat::Json {
@@ -315,8 +339,6 @@ impl Second {
 
 #[cfg(test)]
 mod tests {
-    use tessera_common::time::Timestamp;
-
     use super::*;
     use crate::realm::accounting::{Kind, Origin, Result as Outcome, Transport};
 
@@ -350,7 +372,7 @@ mod tests {
         let writer = Log::start(page.clone()).unwrap();
         writer.log().info("one");
         writer.log().warn("two\nthree\u{1b}[31m");
-        writer.log().event(&event());
+        writer.log().event(&event(), clock::now());
         drop(writer);
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<_> = text.lines().map(|line| line.split_once("Z ").unwrap().1).collect();
@@ -375,9 +397,9 @@ mod tests {
         };
         log.set(json(true));
         log.warn("two\n\"three\"");
-        log.event(&event());
+        log.event(&event(), clock::now());
         log.set(json(false));
-        log.event(&event());
+        log.event(&event(), clock::now());
         drop(writer);
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -400,8 +422,12 @@ mod tests {
         let writer = Log::start(page.clone()).unwrap();
         let log = writer.log();
         for _ in 0..2 * MOST_WAITING + 10 {
-            log.event(&event());
+            log.event(&event(), clock::now());
         }
+        let waiting = log.waiting_lines();
+        assert!(waiting.now <= waiting.limit);
+        let dropped = log.dropped_lines();
+        assert!(dropped >= 10, "{dropped}");
         drop(stuck);
         drop(writer);
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();

@@ -28,16 +28,19 @@ pub const ENCTYPES: [&str; 4] = [
     "aes128-cts-hmac-sha256-128",
 ];
 
+pub mod http;
 pub mod ports;
 pub mod wire;
 
 mod apache;
 mod chromium;
 mod clock;
+mod exposition;
 mod gss_sample;
 mod heimdal_realm;
 mod listing;
 mod mit_realm;
+mod prometheus;
 mod realm;
 mod relay;
 mod server;
@@ -50,10 +53,12 @@ mod workstation;
 pub use apache::Apache;
 pub use chromium::Chromium;
 pub use clock::Clock;
+pub use exposition::{Exposition, Family};
 pub use gss_sample::GssServer;
 pub use heimdal_realm::HeimdalRealm;
 pub use listing::Listed;
 pub use mit_realm::MitRealm;
+pub use prometheus::{Prometheus, promtool};
 pub use realm::{Realm, RealmBuilder};
 pub use relay::{Exchange, Protocol, Relay};
 pub use sshd::Sshd;

@@ -84,6 +84,48 @@ impl MitRealm {
         finished.ok()
     }
 
+    /// `kadmin.local`, told all of this, which it must not complain about.
+    pub fn kadmin_all(&self, commands: &[&str]) -> String {
+        let tool = self.tool("kadmin.local -r EXAMPLE.COM");
+        let finished = tool.stdin(commands.join("\n") + "\n").run();
+        assert!(!finished.stderr.contains("while"), "{finished}");
+        finished.ok()
+    }
+
+    /// `kdb5_util` with this subcommand, on the realm's database.
+    #[must_use]
+    pub fn kdb5_util(&self, line: &str) -> Tool {
+        self.tool(&format!("kdb5_util -r EXAMPLE.COM {line}"))
+    }
+
+    /// A dump of the database; `options` say in which format.
+    #[must_use]
+    pub fn dump(&self, options: &str) -> PathBuf {
+        let path = self.path(&format!("dump{}", options.trim()));
+        let line = format!("dump {options}").trim_end().to_owned();
+        self.kdb5_util(&line).arg(&path).run().ok();
+        path
+    }
+
+    /// The file that its master key is in.
+    #[must_use]
+    pub fn stash(&self) -> PathBuf {
+        self.path("stash")
+    }
+
+    /// The keytab with this principal's current keys.
+    #[must_use]
+    pub fn keytab(&self, name: &str) -> PathBuf {
+        let path = self.path(&format!("{}.keytab", name.replace('/', "-")));
+        self.kadmin(&format!("ktadd -norandkey -k {} {name}", path.display()));
+        path
+    }
+
+    /// Stops its servers; the database stays.
+    pub fn stop(&mut self) {
+        self.servers.clear();
+    }
+
     /// Adds a principal with a password; it must pre-authenticate.
     pub fn add(&self, name: &str, password: &str) {
         self.kadmin(&format!("addprinc +requires_preauth -pw {password} {name}"));
@@ -93,9 +135,7 @@ impl MitRealm {
     #[must_use]
     pub fn add_service(&self, name: &str) -> PathBuf {
         self.kadmin(&format!("addprinc -randkey {name}"));
-        let path = self.path(&format!("{}.keytab", name.replace('/', "-")));
-        self.kadmin(&format!("ktadd -norandkey -k {} {name}", path.display()));
-        path
+        self.keytab(name)
     }
 
     /// A place to work at.

@@ -77,6 +77,12 @@ impl Realm {
         self.address("admin")
     }
 
+    /// Where its figures are; only of a realm that is watched.
+    #[must_use]
+    pub fn metrics(&self) -> SocketAddr {
+        self.address("metrics")
+    }
+
     fn address(&self, front: &str) -> SocketAddr {
         let ready = &self.daemon.as_ref().expect("the realm is not running").ready;
         let addresses = ready
@@ -278,6 +284,13 @@ impl RealmBuilder {
     #[must_use]
     pub fn from_afar(mut self) -> Self {
         self.listen = format!("{}admin = [\"127.0.0.1:0\"]\n", self.listen);
+        self
+    }
+
+    /// That it shows its figures.
+    #[must_use]
+    pub fn watched(mut self) -> Self {
+        self.listen = format!("{}metrics = [\"127.0.0.1:0\"]\n", self.listen);
         self
     }
 

@@ -14,6 +14,25 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
     ("kdc verify", &[]),
     ("kdc dump", &[("--until", "a_dump_can_end_before_the_last_changes")]),
     ("kdc load", &[]),
+    (
+        "kdc import-mit",
+        &[
+            ("--stash", "every_password_ticket_and_keytab_of_mits_realm_stays_good"),
+            (
+                "--master-password-file",
+                "every_format_and_every_master_key_of_mits_is_read",
+            ),
+            (
+                "--dry-run",
+                "what_cannot_be_imported_whole_changes_nothing_and_says_why",
+            ),
+            ("--json", "what_cannot_be_imported_whole_changes_nothing_and_says_why"),
+            (
+                "--random-keys",
+                "every_password_ticket_and_keytab_of_mits_realm_stays_good",
+            ),
+        ],
+    ),
     ("kdc log", &[]),
     ("kdc rotate-master-key", &[]),
     ("kdc rebuild", &[]),
@@ -459,6 +478,10 @@ const COMMANDS: &[(&str, &str)] = &[
     ("kdc dump", "a_dump_makes_the_same_realm_elsewhere"),
     ("kdc load", "a_dump_makes_the_same_realm_elsewhere"),
     (
+        "kdc import-mit",
+        "every_password_ticket_and_keytab_of_mits_realm_stays_good",
+    ),
+    (
         "kdc log",
         "a_mistake_is_found_in_the_log_and_undone_by_a_dump_until_before_it",
     ),
@@ -647,6 +670,7 @@ const KEYS: &[(&str, &str)] = &[
         "listen.admin",
         "administration_from_afar_is_served_where_realm_toml_says",
     ),
+    ("listen.metrics", "a_prometheus_sees_what_clients_did"),
     ("listen.password", "passwords_change_over_udp_alone_and_tcp_alone"),
     (
         "listen.max-udp-reply",

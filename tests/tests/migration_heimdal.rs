@@ -84,7 +84,7 @@ fn lock_out(heimdal: &HeimdalRealm, name: &str) {
 }
 
 fn kinit(desk: &Workstation, name: &str, password: &str) -> Tool {
-    desk.heimdal("kinit --password-file=STDIN")
+    desk.heimdal("kinit --no-forwardable --password-file=STDIN")
         .arg(name)
         .stdin(format!("{password}\n"))
 }
@@ -238,7 +238,7 @@ fn principals_are_as_they_were(realm: &Realm) {
 
 fn what_is_not_as_it_was_is_told(report: &str) {
     let row = |outcome: &str, item: &str, what: &str| (outcome.to_owned(), item.to_owned(), what.to_owned());
-    let arcfour = row("left-out", "key", "a key of version 1, arcfour-hmac-md5");
+    let arcfour = row("left-out", "key", "keys: arcfour-hmac of version 1");
     let all = row("left-out", "principal", "the principal");
     for (principal, expected) in [
         ("alice", vec![arcfour.clone()]),
@@ -268,7 +268,8 @@ fn what_is_not_as_it_was_is_told(report: &str) {
 #[test]
 #[ignore = "needs Heimdal's tools"]
 fn a_heimdal_dump_is_imported_whole_or_not_at_all() {
-    let heimdal = HeimdalRealm::new(MASTER, KEYS);
+    // What kstash makes unless told otherwise.
+    let heimdal = HeimdalRealm::new("des3-cbc-sha1", KEYS);
     heimdal.add("alice", "wonderland");
     heimdal.kadmin("passwd --keepold --password=second alice").run().ok();
     let mut realm = Realm::builder().stopped();
@@ -280,13 +281,15 @@ fn a_heimdal_dump_is_imported_whole_or_not_at_all() {
     let master_key = heimdal.master_key();
     let key = Some(master_key.as_path());
     let dump = heimdal.dump("");
+    import(&realm, &dump, key, "--dry-run").run().ok();
     refused(&dump, None, "--master-key");
     let text = fs::read_to_string(&dump).unwrap();
     let altered = heimdal.path("altered");
     let alter = |text: &str| fs::write(&altered, text).unwrap();
+    let alice = text.lines().find(|line| line.starts_with("alice@")).unwrap();
     alter(&text[..text.len() - 20]);
     refused(&altered, key, "in the middle of this line");
-    alter(&(text.clone() + text.lines().last().unwrap() + "\n"));
+    alter(&(text.clone() + alice + "\n"));
     refused(&altered, key, "is there twice");
     alter(
         &text
@@ -308,9 +311,8 @@ fn a_heimdal_dump_is_imported_whole_or_not_at_all() {
     assert_eq!(
         lost,
         [
-            "a key of version 2, arcfour-hmac-md5",
-            "a key of version 1, arcfour-hmac-md5",
-            "keys of version 1, aes256-cts-hmac-sha1-96, aes128-cts-hmac-sha1-96"
+            "keys: arcfour-hmac of version 2, arcfour-hmac of version 1",
+            "keys: aes256-cts-hmac-sha1-96 of version 1, aes128-cts-hmac-sha1-96 of version 1"
         ]
     );
     realm.restart();

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tessera_tests::wire::{KdcReq, ask, crypto::Key, keytab, login, now, pa_enc_timestamp};
-use tessera_tests::{Realm, Side};
+use tessera_tests::{Exposition, Realm, Side, http};
 
 fn knows(realm: &Realm, client: &str, password: &str) -> bool {
     let key = Key::from_password(password, &format!("EXAMPLE.COM{client}"));
@@ -285,9 +285,11 @@ fn damage_inside_the_journal_is_named_and_nothing_is_served() {
 #[test]
 fn a_full_disk_refuses_changes_and_serves_on() {
     // A limit on the size of files stands for a disk that is full; with SIGXFSZ ignored, writes fail with an error.
-    let mut realm = Realm::builder().stopped();
+    let mut realm = Realm::builder().watched().stopped();
     realm.restart_ignoring("XFSZ");
     realm.add("alice", "wonderland");
+    let ready = || http::get(realm.metrics(), "/readyz").body;
+    assert_eq!(ready(), "ready\n");
     let limit = |size: &str| {
         let pid = realm.pid().to_string();
         let status = Command::new("prlimit")
@@ -302,6 +304,14 @@ fn a_full_disk_refuses_changes_and_serves_on() {
         "{said}"
     );
     assert!(knows(&realm, "alice", "wonderland"), "logins go on");
+    assert!(
+        ready().starts_with("ready, degraded: the journal cannot be written: "),
+        "{}",
+        ready()
+    );
+    let page = Exposition::parse(&http::get(realm.metrics(), "/metrics").body);
+    assert_eq!(page.sum("tessera_store_writable", &[]), 0.0);
+    assert!(page.sum("tessera_journal_write_failures_total", &[]) >= 1.0);
     realm.principal("show bob").run().status(1);
     limit("unlimited");
     let recovered = (0..100).any(|_| {
@@ -309,6 +319,7 @@ fn a_full_disk_refuses_changes_and_serves_on() {
         realm.principal("add carol --random-key").run().status.success()
     });
     assert!(recovered, "there is room again, and it is not noticed");
+    assert_eq!(ready(), "ready\n");
     realm.kill();
     realm.restart();
     realm.principal("show carol").run().ok();

@@ -36,7 +36,7 @@ impl Manager {
     /// A socket with a path, and an abstract one.
     fn both(realm: &Realm) -> [Self; 2] {
         let path = realm.directory().join("notify").display().to_string();
-        let hidden = format!("tessera-notify-{}", std::process::id());
+        let hidden = realm.directory().file_name().unwrap().to_string_lossy().into_owned();
         [
             Self::at(&SocketAddr::from_pathname(&path).unwrap(), &path),
             Self::at(&SocketAddr::from_abstract_name(&hidden).unwrap(), &format!("@{hidden}")),
@@ -79,7 +79,7 @@ fn a_service_manager_hears_of_start_reload_and_end() {
         assert_eq!(manager.next(), "READY=1\nSTATUS=the realm EXAMPLE.COM is served");
 
         fs::write(realm.toml(), "[realm]\nname = 1\n").unwrap();
-        realm.principal("reload").run().status(1);
+        realm.signal(Signal::SIGHUP);
         assert!(manager.next().starts_with("RELOADING=1\n"));
         let ready = manager.next();
         let status = "READY=1\nSTATUS=the realm EXAMPLE.COM is served, with the configuration as it was: ";

@@ -64,8 +64,8 @@ fn derive(key: &[u8; KEY_OCTETS], constant: &[u8]) -> Zeroizing<[u8; KEY_OCTETS]
     let mut derived = Zeroizing::new([0; KEY_OCTETS]);
     // Of the 24 octets the first 21 make three keys; each of 56 bits, which are spread over eight octets. That one of them is
     // one of the sixteen weak ones, which had to be corrected, happens to nobody.
-    let halves = derived.as_chunks_mut::<BLOCK>().0.iter_mut();
-    for (to, from) in halves.zip(octets.as_chunks::<7>().0) {
+    let parts = derived.as_chunks_mut::<BLOCK>().0.iter_mut();
+    for (to, from) in parts.zip(octets.as_chunks::<7>().0) {
         let mut last = 0;
         for (at, (to, from)) in to.iter_mut().zip(from).enumerate() {
             *to = *from;

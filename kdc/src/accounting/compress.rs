@@ -4,8 +4,8 @@ use std::io;
 
 use super::frame::Index;
 
-/// Little work for most of the gain: lines have much in common.
-const LEVEL: i32 = 1;
+/// Little work for most of the gain: lines have much in common. A level more is twice the work, for a tenth of a file less.
+const LEVEL: i32 = -5;
 
 /// A frame of these lines, with its index before it.
 ///

@@ -14,10 +14,9 @@
 //! zstd frame, with its checksum: whole lines
 //! ```
 
-use core::hash::Hasher as _;
-use std::collections::HashSet;
+use core::hash::{BuildHasher, Hasher};
 
-use siphasher::sip::SipHasher13;
+use hashbrown::HashSet;
 use tessera_common::accounting::{EventKind, EventTime};
 use tessera_common::time::{KerberosTime, Timestamp};
 
@@ -74,20 +73,28 @@ impl Index {
             kinds: 0,
             filter: Vec::new(),
         };
-        let mut keys = HashSet::new();
+        let mut keys = HashSet::with_hasher(Hashed::default());
+        // Times as they are written are in the order of what they say.
+        let (mut earliest, mut latest): (Option<&[u8]>, Option<&[u8]>) = (None, None);
         for line in lines.split_inclusive(|octet| *octet == b'\n') {
             index.lines += 1;
             let Some(facts) = Facts::of(line) else { continue };
             index.first_seq = index.first_seq.min(facts.seq);
             index.last_seq = index.last_seq.max(facts.seq);
-            index.earliest = index.earliest.min(facts.time);
-            index.latest = index.latest.max(facts.time);
+            earliest = Some(earliest.map_or(facts.time, |time| time.min(facts.time)));
+            latest = Some(latest.map_or(facts.time, |time| time.max(facts.time)));
             index.kinds |= bit(facts.kind);
             keys.extend(facts.keys().map(|key| hash(key.sort, key.text)));
         }
+        if let (Some(first), Some(last)) = (earliest, latest) {
+            let read = |text| core::str::from_utf8(text).ok()?.parse().ok();
+            // Where one of them is no time, any may be among the lines.
+            index.earliest = read(first).unwrap_or(EventTime(Timestamp::new(KerberosTime::MIN, 0)));
+            index.latest = read(last).unwrap_or(EventTime(Timestamp::new(KerberosTime::MAX, 999_999)));
+        }
         index.filter = vec![0; (keys.len() * BITS_PER_KEY).div_ceil(8).min(MOST_FILTER)];
         for key in keys {
-            for (octet, bit) in index.places(key).collect::<Vec<_>>() {
+            for (octet, bit) in places(index.filter.len(), key) {
                 if let Some(octet) = index.filter.get_mut(octet) {
                     *octet |= bit;
                 }
@@ -104,18 +111,8 @@ impl Index {
     /// Whether an event with this key may be.
     pub(super) fn may_have(&self, sort: Sort, text: &[u8]) -> bool {
         !self.filter.is_empty()
-            && self
-                .places(hash(sort, text))
+            && places(self.filter.len(), hash(sort, text))
                 .all(|(octet, bit)| self.filter.get(octet).is_some_and(|octet| octet & bit != 0))
-    }
-
-    fn places(&self, key: u64) -> impl Iterator<Item = (usize, u8)> + use<> {
-        let bits = self.filter.len() as u64 * 8;
-        let (first, step) = (key >> 32, (key & 0xffff_ffff) | 1);
-        (0..PROBES).filter(move |_| bits > 0).map(move |probe| {
-            let place = first.wrapping_add(probe.wrapping_mul(step)) % bits.max(1);
-            (usize::try_from(place / 8).unwrap_or(usize::MAX), 1 << (place % 8))
-        })
     }
 
     /// With its skippable frame around it.
@@ -196,12 +193,50 @@ const fn bit(kind: EventKind) -> u32 {
     1 << kind as u32
 }
 
-// Whoever chooses names can make a filter useless for a frame, and no more: no secret key.
+// Which bits of a filter of so many octets stand for a key.
+fn places(octets: usize, key: u64) -> impl Iterator<Item = (usize, u8)> {
+    let bits = (octets as u64 * 8).max(1);
+    let (first, step) = (key >> 32, (key & 0xffff_ffff) | 1);
+    (0..PROBES).map(move |probe| {
+        let place = first.wrapping_add(probe.wrapping_mul(step)) % bits;
+        (usize::try_from(place / 8).unwrap_or(usize::MAX), 1 << (place % 8))
+    })
+}
+
+// A checksum, as processors have an instruction for it, spread over all bits. Whoever chooses names can make them collide, and
+// have a reader read a frame in vain.
 fn hash(sort: Sort, text: &[u8]) -> u64 {
-    let mut hasher = SipHasher13::new();
-    hasher.write_u8(sort as u8);
-    hasher.write(text);
-    hasher.finish()
+    let sum = u64::from(crc32c::crc32c(text)) ^ ((sort as u64) << 32);
+    let mixed = sum.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+}
+
+/// Keys are hashes already.
+#[derive(Clone, Copy, Default)]
+struct Hashed(u64);
+
+impl BuildHasher for Hashed {
+    type Hasher = Self;
+
+    fn build_hasher(&self) -> Self {
+        Self(0)
+    }
+}
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, octets: &[u8]) {
+        for octet in octets {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*octet);
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
 }
 
 fn micros(time: EventTime) -> i64 {

@@ -1,7 +1,7 @@
 //! A line of the event log as it stands in a file: what can be told of it without taking it apart in full.
 
 use memchr::{memchr, memchr2};
-use tessera_common::accounting::{EventKind, EventTime};
+use tessera_common::accounting::EventKind;
 
 /// How each line begins.
 pub(super) const HEAD: &str = "{\"seq\":";
@@ -51,10 +51,11 @@ pub(super) enum Sort {
     Session,
 }
 
-/// Everything that an index needs of a line; `None`, it is no event.
+/// Everything that an index needs of a line. Each line of a log is looked at once for that, so it is not taken apart.
 pub(super) struct Facts<'l> {
     pub(super) seq: u64,
-    pub(super) time: EventTime,
+    /// As it is written there.
+    pub(super) time: &'l [u8],
     pub(super) kind: EventKind,
     fields: Fields<'l>,
 }
@@ -62,7 +63,7 @@ pub(super) struct Facts<'l> {
 impl<'l> Facts<'l> {
     pub(super) fn of(line: &'l [u8]) -> Option<Self> {
         let (seq, _) = split_seq(line)?;
-        let time = core::str::from_utf8(time_text(line)?).ok()?.parse().ok()?;
+        let time = time_text(line)?;
         let mut fields = Fields::of(line)?;
         let kind = fields.find(|(key, _)| *key == b"kind")?.1;
         let kind = EventKind::ALL
@@ -76,9 +77,20 @@ impl<'l> Facts<'l> {
         })
     }
 
-    /// The keys that it can be found by.
+    /// The keys that it can be found by. They stand before all else, but for a session's.
     pub(super) fn keys(self) -> impl Iterator<Item = Key<'l>> {
-        self.fields.filter_map(|(key, text)| {
+        let is_session = matches!(
+            self.kind,
+            EventKind::SessionStart | EventKind::SessionInterim | EventKind::SessionStop
+        );
+        let may_follow = move |(key, _): &(&[u8], &[u8])| {
+            is_session
+                || matches!(
+                    *key,
+                    b"peer" | b"via" | b"client" | b"client-id" | b"service" | b"service-id"
+                )
+        };
+        self.fields.take_while(may_follow).filter_map(|(key, text)| {
             let (sort, text) = match key {
                 b"client" | b"service" => (Sort::Name, without_realm(text)),
                 b"client-id" | b"service-id" => (Sort::Id, text),
@@ -172,14 +184,15 @@ pub(super) fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const LINE: &[u8] = br#"{"seq":7,"time":"2026-11-23T08:15:00.000120Z","kind":"as","peer":"192.0.2.1:5000","via":"udp","client":"al\"i]ce@EXAMPLE.COM","client-id":"00112233445566778899aabbccddeeff","service":"host/x","flags":["initial","renewable"],"etypes":[18,17],"session":"ab"}"#;
+    const LINE: &[u8] = br#"{"seq":7,"time":"2026-11-23T08:15:00.000120Z","kind":"session-stop","peer":"192.0.2.1:5000","via":"udp","client":"al\"i]ce@EXAMPLE.COM","client-id":"00112233445566778899aabbccddeeff","service":"host/x","flags":["initial","renewable"],"etypes":[18,17],"session":"ab"}"#;
 
     #[test]
     fn a_line_tells_its_number_time_kind_and_keys() {
         assert_eq!(seq(LINE), Some(7));
         assert_eq!(time_text(LINE), Some(&b"2026-11-23T08:15:00.000120Z"[..]));
         let facts = Facts::of(LINE).unwrap();
-        assert_eq!((facts.seq, facts.kind, facts.time.0.usec), (7, EventKind::As, 120));
+        assert_eq!((facts.seq, facts.kind), (7, EventKind::SessionStop));
+        assert_eq!(facts.time, b"2026-11-23T08:15:00.000120Z");
         let keys: Vec<_> = facts
             .keys()
             .map(|key| (key.sort, core::str::from_utf8(key.text).unwrap()))

@@ -3,6 +3,7 @@
 //! It is kept in the event log, files of lines of JSON; docs/accounting.md has what an operator knows of it.
 
 mod compress;
+mod counters;
 mod current;
 mod events;
 mod figures;
@@ -31,6 +32,7 @@ use crate::log::Log;
 use crate::realm::accounting::{Event, ShutOutLine};
 use events::Events;
 
+pub use counters::Counters;
 pub use events::{EVENTS_DIRECTORY, EventsWriter};
 pub use figures::{Figures, LATENCY_BOUNDS};
 pub use reader::{Found, Progress, ReadError, Reader, Start};
@@ -44,14 +46,19 @@ pub use usage::UsageCount;
 #[derive(Clone)]
 pub struct Accounting {
     log: Log,
+    counters: Arc<Counters>,
     events: Option<Events>,
 }
 
 impl Accounting {
     /// Tells this log, and nobody keeps anything.
     #[must_use]
-    pub const fn new(log: Log) -> Self {
-        Self { log, events: None }
+    pub fn new(log: Log) -> Self {
+        Self {
+            log,
+            counters: Arc::default(),
+            events: None,
+        }
     }
 
     /// Tells this log, and keeps events as the configuration says, in the `events` of this state directory unless it names another
@@ -66,8 +73,8 @@ impl Accounting {
         let directory = config.directory_in(state);
         let writer = EventsWriter::start(&directory, config, log)?;
         let accounting = Self {
-            log: log.clone(),
             events: Some(writer.events.clone()),
+            ..Self::new(log.clone())
         };
         Ok((accounting, Some(writer)))
     }
@@ -86,6 +93,12 @@ impl Accounting {
         &self.log
     }
 
+    /// How often what happened.
+    #[must_use]
+    pub const fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
     /// For who wants to see what happened; `None`, nobody keeps it.
     #[must_use]
     pub fn reader(&self) -> Option<&Reader> {
@@ -100,12 +113,15 @@ impl Accounting {
 
     /// A request was dealt with.
     pub fn request(&self, event: &Event) {
-        self.log.event(event);
+        let now = clock::now();
+        self.counters.request(event, now);
+        self.log.event(event, now);
         self.keep(|line| event.put_json(line));
     }
 
     /// Somebody is shut out.
     pub fn shut_out(&self, who: &ShutOutLine) {
+        self.counters.shut_out(who);
         self.log.warn(who);
         self.keep(|line| who.put_json(line, clock::now()));
     }
@@ -129,6 +145,13 @@ impl Accounting {
             detail: Some("settings are in force anew".into()),
             ..EventRecord::new(0, EventTime(clock::now()), EventKind::Started)
         });
+    }
+
+    /// The daemon is about to stop: no request waits any more for a disk that takes nothing.
+    pub fn stopping(&self) {
+        if let Some(events) = &self.events {
+            events.queue.let_go();
+        }
     }
 
     fn record(&self, record: &EventRecord) {

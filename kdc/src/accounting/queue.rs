@@ -70,13 +70,24 @@ impl Queue {
         }
     }
 
+    /// The most octets that wait.
+    pub(super) fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
     pub(super) fn set(&self, limit: usize, when_slow: WhenSlow) {
         self.limit.store(limit, Ordering::Relaxed);
         self.blocks.store(when_slow == WhenSlow::Block, Ordering::Relaxed);
         self.room.notify_all();
     }
 
-    /// Nobody waits for room any more.
+    /// Nobody waits for room any more: what finds none is lost.
+    pub(super) fn let_go(&self) {
+        self.blocks.store(false, Ordering::Relaxed);
+        self.room.notify_all();
+    }
+
+    /// Nothing more comes.
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.room.notify_all();

@@ -7,6 +7,7 @@ use clap::Args;
 use super::import::{ImportOptions, import, read_password, read_secret};
 use crate::config::Config;
 use crate::migration::mit::{self, Source};
+use crate::realm::glob::Glob;
 
 /// What `kdc import-mit` takes.
 #[derive(Debug, Args)]
@@ -15,6 +16,9 @@ pub struct ImportMit {
     dump: PathBuf,
     #[command(flatten)]
     master: Master,
+    /// Principals with random keys, such as 'host/*': the dump does not tell them from passwords. May be given more than once
+    #[arg(long, value_name = "GLOB")]
+    random_keys: Vec<String>,
     #[command(flatten)]
     options: ImportOptions,
 }
@@ -42,7 +46,11 @@ pub(super) fn import_mit(config: &Config, asked: &ImportMit) -> Result<(), Strin
         (None, Some(path)) => Source::Password(read_password(path)?),
         (None, None) => return Err("either --stash or --master-password-file is needed".into()),
     };
+    let read =
+        |pattern: &String| Glob::new(pattern).map_err(|why| format!("{pattern:?} is no pattern of names: {why}"));
+    let random_keys: Vec<Glob> = asked.random_keys.iter().map(read).collect::<Result<_, _>>()?;
     import(config, &asked.dump, &asked.options, |dump, importer, random| {
+        importer.know_random_keys(random_keys);
         mit::import(dump, &source, importer, random)
     })
 }

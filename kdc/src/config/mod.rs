@@ -34,7 +34,7 @@ pub use policies::PasswordsConfig;
 pub use process::ProcessConfig;
 pub use reader::Problem;
 use reader::{Document, Fault, Table};
-use tables::{read_authentication, read_keys, read_listen, read_store, read_tickets};
+use tables::{listen_warnings, read_authentication, read_keys, read_listen, read_store, read_tickets};
 
 /// No ticket lives longer than this, ten years.
 const LONGEST_LIFE: Duration = Duration::from_secs(10 * 366 * 86_400);
@@ -92,6 +92,8 @@ pub struct ListenConfig {
     pub password: Vec<SocketAddr>,
     /// `admin`, for TCP.
     pub admin: Vec<SocketAddr>,
+    /// `metrics`, for TCP.
+    pub metrics: Vec<SocketAddr>,
     /// `max-udp-reply`, in octets: 512 to 65,507, 4096 by default.
     pub max_udp_reply: usize,
 }
@@ -297,6 +299,7 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
     Some(Config {
         file: file.to_owned(),
         realm: realm?,
+        warnings: listen_warnings(&listen),
         listen,
         tickets,
         authentication,
@@ -307,7 +310,6 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
         process,
         accounting,
         log,
-        warnings: Vec::new(),
     })
 }
 

@@ -34,6 +34,7 @@ pub(super) fn read_listen(mut table: Table<'_, '_>) -> ListenConfig {
     let kerberos = addresses("kerberos");
     let password = addresses("password");
     let admin = addresses("admin");
+    let metrics = addresses("metrics");
     let max_udp_reply = table.value("max-udp-reply", "a number of octets from 512 to 65507", |v| {
         let octets = reader::integer(v)?;
         match usize::try_from(octets) {
@@ -47,6 +48,7 @@ pub(super) fn read_listen(mut table: Table<'_, '_>) -> ListenConfig {
         .map(|a| ("kerberos", a))
         .chain(password.iter().map(|a| ("password", a)))
         .chain(admin.iter().map(|a| ("admin", a)))
+        .chain(metrics.iter().map(|a| ("metrics", a)))
     {
         match taken
             .iter()
@@ -68,8 +70,25 @@ pub(super) fn read_listen(mut table: Table<'_, '_>) -> ListenConfig {
         kerberos: plain(kerberos),
         password: plain(password),
         admin: plain(admin),
+        metrics: plain(metrics),
         max_udp_reply: max_udp_reply.map_or(4096, |octets| octets.value),
     }
+}
+
+/// What an operator should know of `[listen]`.
+pub(super) fn listen_warnings(listen: &ListenConfig) -> Vec<String> {
+    let exposed = listen
+        .metrics
+        .iter()
+        .filter(|address| !address.ip().to_canonical().is_loopback());
+    exposed
+        .map(|address| {
+            format!(
+                "listen.metrics {address} is not on loopback: whoever reaches it reads, without a password and in the clear, how the \
+                 realm does; see to it that only those who monitor it do"
+            )
+        })
+        .collect()
 }
 
 pub(super) fn read_tickets(mut table: Table<'_, '_>) -> TicketConfig {

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod kerberos;
 pub mod lockout;
+pub mod metrics;
 pub mod password;
 mod per_thread;
 pub mod workers;

@@ -1,7 +1,8 @@
 //! Something that each thread has for itself, in a place that others can get at, too.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
+
+use crate::thread_number::thread_number;
 
 /// Threads beyond this share places, and do without when theirs is in use.
 const PLACES: usize = 64;
@@ -24,7 +25,7 @@ impl<T> PerThread<T> {
 
     /// Does `work` with the calling thread's value.
     pub(super) fn with<R>(&self, make: impl FnOnce() -> T, work: impl FnOnce(&mut T) -> R) -> R {
-        match self.places.get(number() % PLACES).and_then(Place::enter) {
+        match self.places.get(thread_number() % PLACES).and_then(Place::enter) {
             Some(mut place) => work(place.get_or_insert_with(make)),
             None => work(&mut make()),
         }
@@ -54,15 +55,6 @@ impl<T> Place<T> {
             Err(TryLockError::WouldBlock) => None,
         }
     }
-}
-
-// Numbers are not given back: what answers requests lives as long as the daemon.
-fn number() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed);
-    }
-    NUMBER.with(|number| *number)
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::metrics::Gauge;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// How much may wait.
@@ -55,6 +57,7 @@ struct Queues {
     administration_next: bool,
     jobs_of: HashMap<IpAddr, usize>,
     jobs: usize,
+    turned_away: u64,
     stopping: bool,
 }
 
@@ -96,14 +99,12 @@ impl Workers {
     /// [`Busy`] when too much waits, or too much of this peer's.
     pub fn place(self: &Arc<Self>, peer: IpAddr) -> Result<Place, Busy> {
         let mut queues = self.queues();
-        if queues.jobs >= self.bounds.jobs {
+        let of_peer = queues.jobs_of.get(&peer).copied().unwrap_or(0);
+        if queues.jobs >= self.bounds.jobs || of_peer >= self.bounds.jobs_per_peer {
+            queues.turned_away += 1;
             return Err(Busy);
         }
-        let of_peer = queues.jobs_of.entry(peer).or_default();
-        if *of_peer >= self.bounds.jobs_per_peer {
-            return Err(Busy);
-        }
-        *of_peer += 1;
+        *queues.jobs_of.entry(peer).or_default() += 1;
         queues.jobs += 1;
         drop(queues);
         Ok(Place {
@@ -134,6 +135,18 @@ impl Workers {
             }
         }
         results
+    }
+
+    /// How many jobs from the network wait or run, of how many that may; how many found no place; and how many of
+    /// administrators' wait.
+    #[must_use]
+    pub fn load(&self) -> (Gauge, u64, u64) {
+        let queues = self.queues();
+        let jobs = Gauge {
+            now: queues.jobs as u64,
+            limit: self.bounds.jobs as u64,
+        };
+        (jobs, queues.turned_away, queues.administration.len() as u64)
     }
 
     /// Waits until no job from the network waits or runs, but no longer than `patience`. Gives how many still do.
@@ -268,6 +281,7 @@ mod tests {
         assert!(workers.place(peer(1)).is_err(), "a third of one peer");
         workers.place(peer(2)).unwrap().run(move || done.send(()).unwrap());
         assert!(workers.place(peer(3)).is_err(), "a fourth of all");
+        assert_eq!(workers.load(), (Gauge { now: 3, limit: 3 }, 2, 0));
         drop(second);
         workers.place(peer(3)).unwrap().run(|| panic!("as asked"));
         go.send(()).unwrap();

@@ -59,12 +59,12 @@ impl Bound {
     }
 }
 
-/// Adds the binding to a ticket that is about to be sealed, in place of any that it has, and of every other CAMMAC: a service
-/// takes only one, and one that came with the header ticket has no MAC by the new ticket's key.
+/// Adds the binding to a ticket that is about to be sealed, in place of any that it has, of every other CAMMAC and of every PAC: a
+/// service takes only one CAMMAC, and what came with the header ticket has no MAC by the new ticket's key.
 pub(super) fn bind(part: &mut EncTicketPart, bound: Bound, keys: Option<&VerifierKeys<'_>>) {
     let mut elements = vec![vouched::principal_id_element(&bound.id.0)];
     elements.extend(bound.roles);
-    let others = part.authorization_data.take().map(without_cammacs).unwrap_or_default();
+    let others = part.authorization_data.take().map(portable).unwrap_or_default();
     // RFC 7751 §3: over the elements alone.
     let svc_verifier = keys.map(|VerifierKeys { service, .. }| svc_verifier(service, &elements));
     part.authorization_data = Some(elements);
@@ -132,19 +132,21 @@ fn covered(part: &EncTicketPart, elements: &AuthorizationData) -> Zeroizing<Vec<
     Zeroizing::new(wire::encode(&covered))
 }
 
-fn without_cammacs(data: AuthorizationData) -> AuthorizationData {
-    let is_cammac = |element: &AuthorizationDataElement| element.ad_type == ad_type::CAMMAC;
+// What of one ticket's authorization data may stand in another: what is signed for that one alone may not. This realm signs no
+// PAC; one comes with a ticket of another KDC that has the realm's key, and would be taken for a forged one.
+fn portable(data: AuthorizationData) -> AuthorizationData {
+    let is_bound = |element: &AuthorizationDataElement| matches!(element.ad_type, ad_type::CAMMAC | ad_type::WIN2K_PAC);
     let mut others = AuthorizationData::new();
     for element in data {
-        if is_cammac(&element) {
+        if is_bound(&element) {
             continue;
         }
         let nested = (element.ad_type == ad_type::IF_RELEVANT)
             .then(|| wire::decode::<AuthorizationData>(&element.ad_data).ok())
             .flatten();
         match nested {
-            Some(mut nested) if nested.iter().any(is_cammac) => {
-                nested.retain(|element| !is_cammac(element));
+            Some(mut nested) if nested.iter().any(is_bound) => {
+                nested.retain(|element| !is_bound(element));
                 if !nested.is_empty() {
                     others.push(if_relevant(&nested));
                 }

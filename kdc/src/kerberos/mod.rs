@@ -29,6 +29,7 @@ use tessera_common::error_code::ErrorCode;
 use tessera_common::time::{KerberosTime, Timestamp};
 use tessera_common::wire;
 
+use crate::metrics::Replays;
 use crate::realm::access::AccessPolicy;
 use crate::realm::accounting::{Event, Kind, Origin, Result as EventResult, Transport};
 use crate::realm::authorization::{Asked, Path};
@@ -123,6 +124,12 @@ impl Kdc {
     #[must_use]
     pub fn lockout(&self) -> &Arc<Lockout> {
         &self.lockout
+    }
+
+    /// How much is remembered of requests.
+    #[must_use]
+    pub fn replays(&self) -> Replays {
+        self.replays.load()
     }
 
     /// The settings in force.

@@ -16,6 +16,8 @@ use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use tessera_common::ap::{ReplayCache as _, ReplayError, ReplayTag};
 use tessera_common::time::KerberosTime;
 
+use crate::metrics::Replays;
+
 // An answer is kept for two to three minutes, as long as a client goes on asking.
 const ANSWER_SECONDS: i64 = 60;
 // And at most this many octets of answers in all, spread over the shards. Past it, the oldest go first.
@@ -78,6 +80,9 @@ pub(super) struct ReplayCache {
 struct Shard {
     answers: Generations<Answers>,
     proofs: Generations<HashSet<Tag, ByTag>>,
+    /// How often a generation went before its time.
+    answers_forgotten: u64,
+    proofs_forgotten: u64,
 }
 
 #[derive(Default)]
@@ -229,6 +234,21 @@ impl ReplayCache {
         self.claim(ReplayTag::of(ciphertext), now).is_ok()
     }
 
+    /// How much is remembered, and what went before its time.
+    pub(super) fn load(&self) -> Replays {
+        let mut load = Replays::default();
+        load.proofs.limit = PROOFS as u64;
+        load.answer_octets.limit = ANSWER_OCTETS as u64;
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            load.proofs.now += shard.proofs.all().map(HashSet::len).sum::<usize>() as u64;
+            load.answer_octets.now += shard.answers.all().map(|answers| answers.octets).sum::<usize>() as u64;
+            load.proofs_forgotten += shard.proofs_forgotten;
+            load.answers_forgotten += shard.answers_forgotten;
+        }
+        load
+    }
+
     // Keyed, or a stranger could make a request that is taken for another's.
     fn tag(&self, octets: &[u8]) -> Tag {
         let mut hasher = SipHasher13::new_with_key(&self.request_key);
@@ -254,13 +274,18 @@ impl tessera_common::ap::ReplayCache for ReplayCache {
     fn claim(&self, proof: ReplayTag, now: KerberosTime) -> Result<(), ReplayError> {
         let tag = self.proof_tag(proof);
         let mut shard = self.shard(tag);
-        let proofs = &mut shard.proofs;
+        let Shard {
+            proofs,
+            proofs_forgotten,
+            ..
+        } = &mut *shard;
         proofs.turn(now, self.proof_seconds.load(Ordering::Relaxed));
         if proofs.all().any(|generation| generation.contains(&tag)) {
             return Err(ReplayError::Seen);
         }
         if proofs.all().map(HashSet::len).sum::<usize>() >= PROOFS / SHARDS {
             proofs.push();
+            *proofs_forgotten += 1;
         }
         proofs.newest.insert(tag);
         Ok(())
@@ -272,6 +297,7 @@ impl Shard {
         self.answers.turn(now, ANSWER_SECONDS);
         if self.answers.all().map(|generation| generation.octets).sum::<usize>() > ANSWER_OCTETS / SHARDS {
             self.answers.push();
+            self.answers_forgotten += 1;
         }
     }
 
@@ -421,6 +447,9 @@ mod tests {
             })
             .sum();
         assert!(held * big.len() <= 2 * ANSWER_OCTETS, "{held}");
+        let load = cache.load();
+        assert!(load.answers_forgotten > 0 && load.proofs_forgotten == 0);
+        assert!(load.answer_octets.now >= (held * big.len()) as u64);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::lines::LineError;
 use super::principal::ImportedPrincipal;
 use crate::realm::access_record::Declared;
 use crate::realm::founding;
+use crate::realm::glob::Glob;
 use crate::realm::policy::Policy;
 use crate::realm::settings::RealmSettings;
 use crate::store::{Author, Change, Construction, OpenError, StoreError};
@@ -56,6 +57,7 @@ pub struct Importer<'i> {
     random: &'i mut dyn Random,
     tell: &'i mut dyn FnMut(&Finding),
     summary: Summary,
+    with_random_keys: Vec<Glob>,
 }
 
 impl<'i> Importer<'i> {
@@ -74,7 +76,15 @@ impl<'i> Importer<'i> {
             random,
             tell,
             summary: Summary::default(),
+            with_random_keys: Vec::new(),
         }
+    }
+
+    /// Those whose names match any of `patterns` have random keys: what cannot be guessed is exempt from what is for passwords.
+    /// The other database does not tell them from others. Keys with another salt than the name makes are of a password all the
+    /// same.
+    pub fn know_random_keys(&mut self, patterns: Vec<Glob>) {
+        self.with_random_keys = patterns;
     }
 
     /// Who imports, and when.
@@ -116,6 +126,7 @@ impl<'i> Importer<'i> {
     /// # Errors
     /// [`ImportError::Line`] when there are two of one name, or the record is too large with the newest keys alone.
     pub fn principal(&mut self, mut imported: ImportedPrincipal) -> Result<(), ImportError> {
+        self.tell_random_keys(&mut imported);
         loop {
             let ImportedPrincipal {
                 record,
@@ -133,7 +144,7 @@ impl<'i> Importer<'i> {
                         .drop_oldest_version()
                         .ok_or_else(|| ImportError::at(imported.line, StoreError::TooLarge { what: what.clone() }))?;
                     let whose = Whose::Principal(imported.shown.clone());
-                    let gone = format!("{count} keys of version {kvno}");
+                    let gone = format!("keys of version {kvno}");
                     let finding =
                         Finding::left_out(imported.line, whose, Item::Key, gone, format!("too large: {what}"))
                             .advising("what was sealed with them is refused; get new tickets")
@@ -164,6 +175,20 @@ impl<'i> Importer<'i> {
         self.tell(&carried);
         imported.findings.iter().for_each(|finding| self.tell(finding));
         Ok(())
+    }
+
+    fn tell_random_keys(&self, imported: &mut ImportedPrincipal) {
+        let name = &imported.record.name;
+        let is_meant = |pattern: &Glob| pattern.matches_chars(name.chars());
+        if !self.with_random_keys.iter().any(is_meant) {
+            return;
+        }
+        let usual = name.default_salt(&self.settings.name);
+        for key in &mut imported.keys {
+            if key.salt.as_ref() == Some(&usual) {
+                key.salt = None;
+            }
+        }
     }
 
     /// Ends the import: what a realm cannot be without and the other database does not have is made anew. Gives the database

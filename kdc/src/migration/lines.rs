@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read as _};
 
 /// The most octets of a line, its end not counted. A principal of MIT's has at most 32,767 values of 64 KB each, but its whole
 /// record is less than 64 KB in any database that there is; that is 128 KB as text.
-pub(super) const MAX_LINE_OCTETS: usize = 4 << 20;
+pub const MAX_LINE_OCTETS: usize = 4 << 20;
 
 /// The lines of a text file. None is kept longer than until the next is read.
 #[derive(Debug)]

@@ -13,6 +13,7 @@
 //! - Keys are handed over with the newest version first, and within a version in the order of the other KDC, which is that of
 //!   its preference. Each has its salt written out, unless it is known to be a random one.
 
+mod enctype_name;
 mod finding;
 pub mod heimdal;
 mod importer;
@@ -22,5 +23,5 @@ mod principal;
 
 pub use finding::{Count, Finding, Item, Outcome, Summary, Whose};
 pub use importer::{ImportError, Importer};
-pub use lines::{LineError, Lines};
+pub use lines::{LineError, Lines, MAX_LINE_OCTETS};
 pub use principal::{ImportedPrincipal, drop_superseded};

@@ -1,6 +1,7 @@
 //! Sockets: what comes in is handed to a [`Service`], what it answers goes out. No protocol is known here but the framing
 //! of RFC 4120 §7.2.
 
+mod figures;
 mod handed_over;
 mod pulse;
 mod tcp;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+pub use figures::{ConnectionCounts, Ended, Threads};
 pub use handed_over::{HandedOver, HandedOverError};
 pub use pulse::Pulse;
 pub use tcp::{TcpLimits, TcpSocket, TcpWorkers};

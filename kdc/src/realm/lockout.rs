@@ -21,6 +21,8 @@ pub use table::Count;
 use table::{Counted, Table};
 use tessera_common::network::Network;
 
+use crate::metrics::OfEach;
+
 /// How many principals, and how many networks, are counted of at once; past that, those go first whose count has run out,
 /// and then those whose failures are longest ago.
 pub const MOST_COUNTS: usize = 100_000;
@@ -186,6 +188,15 @@ impl Lockout {
     /// What changed could not be kept just now.
     pub fn put_off(&self) {
         self.changed.store(true, Ordering::Relaxed);
+    }
+
+    /// How many principals and how many networks are shut out now, as far as is known here.
+    #[must_use]
+    pub fn in_force(&self, now: KerberosTime) -> OfEach {
+        OfEach {
+            principals: self.principals.in_force(now),
+            networks: self.networks.in_force(now),
+        }
     }
 
     /// What is to be kept: all that has not run out.

@@ -9,9 +9,9 @@ use tessera_common::admin::config_file;
 use crate::config::Config;
 
 /// The line that tells a waiting program where the realm is served.
-pub(super) fn ready(kerberos: &[SocketAddr], password: &[SocketAddr], admin: &[SocketAddr]) -> String {
+pub(super) fn ready(fronts: [(&str, &[SocketAddr]); 4]) -> String {
     let mut line = "ready".to_owned();
-    for (front, addresses) in [("kerberos", kerberos), ("password", password), ("admin", admin)] {
+    for (front, addresses) in fronts {
         if !addresses.is_empty() {
             let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
             line.push_str(&format!(" {front}={}", addresses.join(",")));
@@ -108,14 +108,23 @@ mod tests {
     fn the_ready_line_names_every_address_that_is_bound() {
         let address = |text: &str| text.parse().unwrap();
         assert_eq!(
-            ready(
-                &[address("127.0.0.1:8888"), address("[::1]:88")],
-                &[address("127.0.0.1:8464")],
-                &[address("[::]:749")]
-            ),
-            "ready kerberos=127.0.0.1:8888,[::1]:88 password=127.0.0.1:8464 admin=[::]:749"
+            ready([
+                ("kerberos", &[address("127.0.0.1:8888"), address("[::1]:88")]),
+                ("password", &[address("127.0.0.1:8464")]),
+                ("admin", &[address("[::]:749")]),
+                ("metrics", &[address("127.0.0.1:9188")]),
+            ]),
+            "ready kerberos=127.0.0.1:8888,[::1]:88 password=127.0.0.1:8464 admin=[::]:749 metrics=127.0.0.1:9188"
         );
-        assert_eq!(ready(&[], &[address("127.0.0.1:1")], &[]), "ready password=127.0.0.1:1");
+        assert_eq!(
+            ready([
+                ("kerberos", &[]),
+                ("password", &[address("127.0.0.1:1")]),
+                ("admin", &[]),
+                ("metrics", &[]),
+            ]),
+            "ready password=127.0.0.1:1"
+        );
     }
 
     #[test]

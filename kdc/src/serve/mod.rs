@@ -9,6 +9,7 @@ mod service_manager;
 mod sockets;
 mod stoppable;
 mod upkeep;
+mod watched;
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -31,6 +32,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::front::admin::{AdminFront, AdminSocket, Connected, Followers, RemoteListener};
 use crate::front::kerberos::KerberosFront;
+use crate::front::metrics::{MetricsFront, MetricsListener, ProcessFiles, ServiceState, Sources, Surveyor};
 use crate::front::password::PasswordFront;
 use crate::front::workers::{Bounds, Workers};
 use crate::kerberos::Kdc;
@@ -64,6 +66,7 @@ pub fn run(config: Config) -> Result<(), String> {
     let became = privileges::become_user(&config.process, &config.realm.state)?;
     make_state_directory(&config)?;
     Accounting::make_directory(&config.accounting, &config.realm.state);
+    let process = ProcessFiles::open();
     let confinement = Confinement::begin(&config);
 
     let log_writer = Log::start(io::stderr()).map_err(|why| format!("no thread can be started: {why}"))?;
@@ -92,7 +95,7 @@ pub fn run(config: Config) -> Result<(), String> {
     let (accounting, _events) = Accounting::start(&daemon.config.accounting, &daemon.config.realm.state, &log)?;
     // Last, so that a start that failed before is still a first one.
     found_realm(&*daemon.store, &settings)?;
-    daemon.serve(fresh, accounting, &manager, confinement)
+    daemon.serve(fresh, accounting, &manager, confinement, process)
 }
 
 /// Everything that is bound and opened, and not served yet.
@@ -104,6 +107,7 @@ struct Daemon {
     password: Vec<BothSockets>,
     admin: AdminSocket,
     remote: Vec<RemoteListener>,
+    metrics: Vec<MetricsListener>,
 }
 
 impl Daemon {
@@ -118,6 +122,7 @@ impl Daemon {
             kerberos,
             password,
             admin: remote,
+            metrics,
         } = sockets;
         if kerberos.is_empty() && password.is_empty() {
             log.warn("[listen] has no address: nobody but administrators can reach the realm");
@@ -134,6 +139,7 @@ impl Daemon {
             password,
             admin,
             remote,
+            metrics,
         })
     }
 
@@ -143,6 +149,7 @@ impl Daemon {
         accounting: Accounting,
         manager: &Arc<ServiceManager>,
         confinement: Confinement,
+        process: ProcessFiles,
     ) -> Result<(), String> {
         let log = accounting.log().clone();
         let log = &log;
@@ -164,7 +171,8 @@ impl Daemon {
         write_public(&conf, &krb5_conf(&self.config.realm.name, &kerberos, &password))
             .map_err(|why| format!("{} cannot be written: {why}", conf.display()))?;
 
-        let durable = Arc::clone(&self.store);
+        let database = Arc::clone(&self.store);
+        let durable = Arc::clone(&database);
         let store = Arc::new(Stoppable::new(self.store));
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
 
@@ -196,6 +204,7 @@ impl Daemon {
         )
         .map_err(failed)?;
 
+        let state = Arc::new(ServiceState::started());
         let reload = reload::reloader(
             self.config.clone(),
             Arc::clone(&self.kdc),
@@ -207,6 +216,14 @@ impl Daemon {
             },
             accounting.clone(),
         );
+        let reload = {
+            let state = Arc::clone(&state);
+            Arc::new(move || {
+                reload()
+                    .inspect(|_| state.reloaded(true))
+                    .inspect_err(|_| state.reloaded(false))
+            })
+        };
         let interim_every = self.config.accounting.interim_every;
         accounting.finish_lost_sessions(interim_every).map_err(failed)?;
         let account = accounting.clone();
@@ -214,7 +231,7 @@ impl Daemon {
         let sessions = Sessions::start(tell, interim_every).map_err(failed)?;
         let administration = Arc::new(AdminFront {
             kdc: Arc::clone(&self.kdc),
-            store: shared,
+            store: Arc::clone(&shared),
             workers: workers.workers(),
             reload: Box::new({
                 let reload = Arc::clone(&reload);
@@ -224,24 +241,65 @@ impl Daemon {
                 Ok(rollover) => Ok(rollover.sentences()),
                 Err(error) => Err(error.to_string()),
             }),
-            accounting,
+            accounting: accounting.clone(),
             sessions: sessions.sessions(),
             followers: Followers::default(),
             connected: Connected::default(),
         });
         let afar: Vec<_> = self.remote.iter().map(RemoteListener::address).collect();
+        let mut accepting = Vec::new();
         for listener in self.remote {
             let administration = Arc::clone(&administration);
-            listener.serve(administration, stopped.clone()).map_err(failed)?;
+            accepting.push(listener.serve(administration, stopped.clone()).map_err(failed)?);
         }
-        self.admin.serve(Arc::clone(&administration), stopped).map_err(failed)?;
+        let connections = self.admin.connections();
+        let socket = self.admin.serve(Arc::clone(&administration), stopped).map_err(failed)?;
+
+        let listeners = [
+            tickets.watched("kerberos"),
+            passwords.watched("password"),
+            watched::socket(&socket, connections.clone()),
+        ];
+        let from_afar = watched::afar(&accepting, &administration);
+        let watching: Vec<_> = self.metrics.iter().map(MetricsListener::address).collect();
+        let survey = if self.metrics.is_empty() {
+            None
+        } else {
+            let survey = Surveyor::start(Arc::clone(&self.kdc), shared).map_err(failed)?;
+            let front = MetricsFront::new(Sources {
+                kdc: self.kdc,
+                store: database,
+                accounting,
+                workers: workers.workers(),
+                state: Arc::clone(&state),
+                listeners: listeners.into_iter().chain(from_afar).collect(),
+                administrators: watched::administrators(connections, &administration),
+                sessions: {
+                    let sessions = sessions.sessions();
+                    Box::new(move || sessions.all().len() as u64)
+                },
+                survey: Box::new(survey.newest()),
+                process,
+            });
+            MetricsListener::serve(self.metrics, &Arc::new(front)).map_err(failed)?;
+            Some(survey)
+        };
 
         let mut out = io::stdout().lock();
         // Whoever started the daemon may have closed its end.
         if fresh {
             let _ = out.write_all(greeting::next_steps(&self.config).as_bytes());
         }
-        let _ = writeln!(out, "{}", greeting::ready(&kerberos, &password, &afar));
+        let _ = writeln!(
+            out,
+            "{}",
+            greeting::ready([
+                ("kerberos", &kerberos),
+                ("password", &password),
+                ("admin", &afar),
+                ("metrics", &watching),
+            ])
+        );
         let _ = out.flush();
         drop(out);
         log.info(format_args!("the realm {} is served", self.config.realm.name));
@@ -251,6 +309,8 @@ impl Daemon {
             let _ = reload();
         }));
         log.info("stopping");
+        state.stop();
+        administration.accounting.stopping();
         manager.stopping();
         let _ = stop.send(true);
         // Each session has its stop while there is somebody to tell.
@@ -268,6 +328,7 @@ impl Daemon {
         // What is being committed is acknowledged first; nothing more begins.
         store.stop();
         drop(upkeep);
+        drop(survey);
         drop(connections);
         // What was counted up to now.
         drop(failures);

@@ -109,6 +109,7 @@ fn apply(old: &Config, new: &Config, kdc: &ArcSwap<Kdc>) -> Result<Vec<String>, 
         ("listen.kerberos", &old.listen.kerberos, &new.listen.kerberos),
         ("listen.password", &old.listen.password, &new.listen.password),
         ("listen.admin", &old.listen.admin, &new.listen.admin),
+        ("listen.metrics", &old.listen.metrics, &new.listen.metrics),
     ] {
         if old != new {
             notes.push(format!("{key} is changed; that takes effect when kdc is started anew"));
@@ -218,6 +219,11 @@ mod tests {
         assert_eq!(
             reload().unwrap(),
             ["listen.admin is changed; that takes effect when kdc is started anew"]
+        );
+        fs::write(&file, format!("{BASE}metrics = [\"127.0.0.1:0\"]\n")).unwrap();
+        assert_eq!(
+            reload().unwrap(),
+            ["listen.metrics is changed; that takes effect when kdc is started anew"]
         );
         fs::write(&file, BASE.replace("false", "true")).unwrap();
         assert_eq!(

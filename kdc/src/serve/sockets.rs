@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::config::ListenConfig;
 use crate::front::admin::RemoteListener;
+use crate::front::metrics::MetricsListener;
 use crate::net::{BindError, BothSockets, HandedOver};
 
 /// The listening sockets of every front, not served yet.
@@ -11,6 +12,7 @@ pub(super) struct Sockets {
     pub(super) kerberos: Vec<BothSockets>,
     pub(super) password: Vec<BothSockets>,
     pub(super) admin: Vec<RemoteListener>,
+    pub(super) metrics: Vec<MetricsListener>,
 }
 
 impl Sockets {
@@ -35,11 +37,19 @@ impl Sockets {
         let admin = admin
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| error.to_string())?;
+        let metrics = listen
+            .metrics
+            .iter()
+            .map(|address| MetricsListener::open(*address, &mut handed));
+        let metrics = metrics
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| error.to_string())?;
         handed.none_left().map_err(|error| error.to_string())?;
         Ok(Self {
             kerberos,
             password,
             admin,
+            metrics,
         })
     }
 }

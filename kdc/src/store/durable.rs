@@ -1,15 +1,19 @@
 //! The store that keeps: journal, snapshots and index in a state directory, and the view in memory.
 
 use std::collections::HashSet;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use tessera_common::name::Realm;
 use zeroize::Zeroizing;
 
+use crate::metrics::{Gauge, StoreReadings};
+
 use super::error::{OpenError, io_error};
+use super::figures::Figures;
 use super::head::Identity;
 use super::index::Index;
 use super::indexer::Indexer;
@@ -22,7 +26,7 @@ use super::rollover::{MasterKeys, Resumed, Rollover, RolloverError};
 use super::segment_file::SegmentFile;
 use super::snapshotter::{Schedule, Snapshotter};
 use super::state_dir::{Lock, StateDir};
-use super::writer::Writer;
+use super::writer::{self, Writer};
 use super::{Author, Change, Keyring, MASTER_KEY_OCTETS, MasterKey, Store, StoreError, Subject, View};
 
 /// The number of the first master key of a realm.
@@ -69,6 +73,8 @@ pub struct Durable {
     _snapshotter: Snapshotter,
     _indexer: Indexer,
     published: Arc<Published>,
+    figures: Arc<Figures>,
+    key_file: PathBuf,
     _lock: Lock,
 }
 
@@ -90,6 +96,11 @@ impl Durable {
     }
 
     fn open_on(disk: Box<dyn Disk>, state: &Path, options: &Options) -> Result<Opened, OpenError> {
+        let figures: Arc<Figures> = Arc::default();
+        let options = &Options {
+            report: figures.listening(Arc::clone(&options.report)),
+            ..options.clone()
+        };
         let state = StateDir::new(state);
         let lock = state.lock()?;
         let parts = match state.realm()? {
@@ -112,6 +123,12 @@ impl Durable {
             unindexed,
         } = parts;
         let fresh = view.sequence() == 0;
+        let newest = state.snapshots()?.pop();
+        if let Some(made) = newest.and_then(|newest| fs::metadata(newest.path).ok()?.modified().ok()) {
+            figures.set_snapshot(made);
+        }
+        let key_file = KeyFile::of(&state.path, options.credentials.as_deref());
+        let key_path = key_file.path().to_owned();
         let published = Arc::new(Published::new(view, unindexed));
         let threads = || {
             // Not what keeps them: the snapshotter is among those who end last.
@@ -138,12 +155,18 @@ impl Durable {
             // A crash may have come between the end of a segment and its snapshot.
             waker();
             let indexer = Indexer::start(Arc::clone(&published), state.index(), identity, index, report())?;
-            let writer = Arc::new(Writer::start(journal, Arc::clone(&published), report(), waker)?);
+            let writer = Arc::new(Writer::start(
+                journal,
+                Arc::clone(&published),
+                report(),
+                Arc::clone(&figures),
+                waker,
+            )?);
             let master_keys = Arc::new(MasterKeys {
                 writer: Arc::clone(&writer),
                 published: Arc::clone(&published),
                 state: state.clone(),
-                key_file: KeyFile::of(&state.path, options.credentials.as_deref()),
+                key_file,
                 report: report(),
                 changing: Mutex::default(),
                 stop: AtomicBool::new(false),
@@ -162,6 +185,8 @@ impl Durable {
             _snapshotter: snapshotter,
             _indexer: indexer,
             published,
+            figures,
+            key_file: key_path,
             _lock: lock,
         };
         Ok(Opened { store, fresh })
@@ -175,6 +200,47 @@ impl Durable {
     /// [`RolloverError`]; then what was done stays done, and every key is as good as before.
     pub fn change_master_key(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<Rollover, RolloverError> {
         self.keys.change(progress)
+    }
+
+    /// What is counted of the database.
+    #[must_use]
+    pub const fn figures(&self) -> &Arc<Figures> {
+        &self.figures
+    }
+
+    /// The file that the master keys are in.
+    #[must_use]
+    pub fn key_file(&self) -> &Path {
+        &self.key_file
+    }
+
+    /// How the database does.
+    #[must_use]
+    pub fn readings(&self) -> StoreReadings {
+        let view = self.published.view();
+        let figures = &self.figures;
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let (cached, cache_hits, cache_misses) = view.record_cache();
+        StoreReadings {
+            principals: view.len() as u64,
+            sequence: view.sequence(),
+            writable: figures.unwritable().is_none(),
+            changes: of(&figures.changes),
+            commits: Gauge {
+                now: of(&figures.commits_waiting),
+                limit: writer::QUEUE as u64,
+            },
+            syncs: figures.syncs.read(),
+            journal_octets: of(&figures.journal_octets),
+            write_failures: of(&figures.write_failures),
+            unindexed: self.published.unindexed() as u64,
+            index_failures: of(&figures.index_failures),
+            snapshot_made: Some(of(&figures.snapshot_made)).filter(|made| *made > 0),
+            snapshot_failures: of(&figures.snapshot_failures),
+            cached,
+            cache_hits,
+            cache_misses,
+        }
     }
 }
 
@@ -347,8 +413,6 @@ pub(super) fn random(out: &mut [u8], state: &StateDir) -> Result<(), OpenError> 
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::sync::atomic::Ordering;
     use std::thread;
 
     use super::*;

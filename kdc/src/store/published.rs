@@ -98,6 +98,11 @@ impl Published {
         }
     }
 
+    /// How many records the index has yet to learn.
+    pub(super) fn unindexed(&self) -> usize {
+        self.lock().subjects.len()
+    }
+
     /// Waits as long as `pause`, or for the end.
     pub(super) fn pause(&self, pause: Duration) {
         // Poisoned or not, the time is over.

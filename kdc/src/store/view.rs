@@ -213,6 +213,13 @@ impl View {
         self.state.tally.policies()
     }
 
+    /// How many records are kept taken apart, how often a record that was looked up was among them, and how often not.
+    #[must_use]
+    pub fn record_cache(&self) -> (u64, u64, u64) {
+        let hot = &self.state.hot;
+        (hot.len() as u64, hot.hits(), hot.misses())
+    }
+
     /// Every principal as it is kept, in no order.
     pub(super) fn packed(&self) -> impl Iterator<Item = &Packed> {
         self.state.by_id.iter()

@@ -3,9 +3,12 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
+use super::figures::Figures;
 use super::journal::{Journal, MAX_GROUP_OCTETS};
 use super::notice::{Notice, Report};
 use super::published::Published;
@@ -14,10 +17,11 @@ use super::view::Undo;
 use super::{Author, Change, Keyring, StoreError, View, encoding};
 
 /// How many writers wait before the next one is held back.
-const QUEUE: usize = 1024;
+pub(super) const QUEUE: usize = 1024;
 
 /// The way to the writer's thread.
 pub(super) struct Writer {
+    figures: Arc<Figures>,
     queue: Option<SyncSender<Order>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -51,6 +55,7 @@ impl Writer {
         journal: Journal,
         published: Arc<Published>,
         report: Report,
+        figures: Arc<Figures>,
         rolled: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let (queue, requests) = sync_channel(QUEUE);
@@ -58,6 +63,7 @@ impl Writer {
             journal,
             published,
             report,
+            figures: Arc::clone(&figures),
             rolled,
             failing: false,
             only_sealing: false,
@@ -66,6 +72,7 @@ impl Writer {
             .name("journal".into())
             .spawn(move || worker.run(&requests))?;
         Ok(Self {
+            figures,
             queue: Some(queue),
             thread: Some(thread),
         })
@@ -74,6 +81,7 @@ impl Writer {
     /// As [`super::Store::commit`].
     pub(super) fn commit(&self, author: &Author, changes: Vec<Change>) -> Result<u64, StoreError> {
         let batch = encoding::encode_batch(author, &changes)?;
+        let _waits = self.figures.commit_waits();
         let (reply, outcome) = sync_channel(1);
         let request = Request {
             author: author.clone(),
@@ -124,6 +132,7 @@ struct Worker<R> {
     journal: Journal,
     published: Arc<Published>,
     report: Report,
+    figures: Arc<Figures>,
     rolled: R,
     failing: bool,
     only_sealing: bool,
@@ -258,9 +267,15 @@ impl<R: Fn()> Worker<R> {
         Ok(())
     }
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "how long the disk takes, whatever the clock shows"
+    )]
     fn append(&mut self, changes: u32, batches: &[u8]) -> Result<(), String> {
+        let begun = Instant::now();
         match self.journal.append(changes, batches) {
             Ok(appended) => {
+                self.figures.written(changes, appended.octets, begun.elapsed());
                 if appended.repaired {
                     self.failing = false;
                     (self.report)(Notice::WritableAgain);
@@ -271,6 +286,7 @@ impl<R: Fn()> Worker<R> {
                 Ok(())
             }
             Err(error) => {
+                self.figures.write_failures.fetch_add(1, Ordering::Relaxed);
                 if !self.failing {
                     self.failing = true;
                     (self.report)(Notice::Unwritable(error.to_string()));

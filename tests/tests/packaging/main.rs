@@ -2,6 +2,7 @@
 
 mod chroot;
 mod debian;
+mod filter;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -11,6 +11,7 @@ use tessera_common::accounting::{EventFilter, EventKind, EventRecord, EventTime}
 use tessera_common::admin::{
     Act, EventLine, EventQuery, MAX_BATCH, Moment, Reason, Response, SessionInfo, Usage, WhichSessions,
 };
+use tessera_common::time::Timestamp;
 
 use super::caller::Caller;
 use super::execute::{Executor, Refused};
@@ -18,7 +19,7 @@ use super::eyes::Eyes;
 use super::listener::Listener;
 use super::places::{Place, Places};
 use super::socket::AdminFront;
-use crate::accounting::{Found, MOST_OPEN, OpenSession, Progress, Reader, Start, UsageCount};
+use crate::accounting::{Cause, Found, MOST_OPEN, OpenSession, Progress, Reader, Start, UsageCount};
 use crate::clock;
 use crate::realm::principal::PrincipalId;
 
@@ -30,6 +31,8 @@ const MOST_REMOTE: usize = 16;
 const MOST_REMOTE_OF_ONE_PRINCIPAL: usize = 4;
 /// How many octets of events are in one message, and one more event.
 const BATCH_OCTETS: usize = 1 << 20;
+/// How long it is waited for what is on its way into the log.
+const ON_ITS_WAY: Duration = Duration::from_millis(100);
 /// How often it is looked whether whoever follows is there still, and may go on.
 const LOOK: Duration = Duration::from_millis(250);
 /// After how long without an event whoever follows is told that the daemon is there.
@@ -308,10 +311,13 @@ impl AdminFront {
     }
 
     fn reader(&self) -> Result<Reader, Refused> {
-        self.accounting.reader().cloned().ok_or_else(|| {
-            let message = "this daemon keeps no event log, so that nobody knows what happened";
+        let reader = self.accounting.reader().cloned().ok_or_else(|| {
+            let message = "this daemon keeps no event log, [accounting] enabled is false; nobody knows what happened";
             Refused::new(Reason::Unavailable, message)
-        })
+        })?;
+        // What happened right before may be on its way to the file; that somebody came to ask is behind it.
+        let _ = reader.wait_beyond(reader.newest(), ON_ITS_WAY);
+        Ok(reader)
     }
 }
 
@@ -462,7 +468,7 @@ fn ended_sessions(
         }
         let start = starts.remove(&session);
         if eyes.see(event) {
-            batch.push(info(event.clone(), start));
+            batch.push(info(event.clone(), start.or_else(|| start_of(event))));
         }
         if batch.len() == MAX_BATCH {
             let some = core::mem::take(&mut batch);
@@ -482,6 +488,19 @@ fn ended_sessions(
     Ok(read
         .map_err(|why| unreadable(&why))
         .and_then(|progress| complete(&progress)))
+}
+
+// When a session began whose stop alone is there; `None`, its stop was told later than it was.
+fn start_of(stop: &EventRecord) -> Option<EventTime> {
+    let span = Duration::from_millis(stop.duration_ms?);
+    let EventTime(Timestamp { time, usec }) = stop.time;
+    let known = stop.cause.as_deref() != Some(Cause::DaemonLost.name());
+    let (seconds, micros) = (Duration::from_secs(span.as_secs()), span.subsec_micros());
+    let start = match usec.checked_sub(micros) {
+        Some(usec) => Timestamp::new(time.minus(seconds), usec),
+        None => Timestamp::new(time.minus(seconds + Duration::from_secs(1)), usec + 1_000_000 - micros),
+    };
+    known.then_some(EventTime(start))
 }
 
 /// Says that something is refused. Gives a name for the log that says more of it, where there is one.
@@ -640,6 +659,26 @@ mod tests {
             assert!(progress.is_ok());
             assert_eq!(told(&hears), seqs, "{who} {last}");
         }
+    }
+
+    #[test]
+    fn a_session_whose_stop_alone_is_there_began_as_long_before_as_it_lasted() {
+        let stop = |duration: u64, cause: &str| -> EventRecord {
+            let text = format!(
+                r#"{{"seq":1,"time":"2026-11-23T08:15:00.250000Z","kind":"session-stop","duration-ms":{duration},"cause":"{cause}"}}"#
+            );
+            serde_json::from_str(&text).unwrap()
+        };
+        for (duration, start) in [
+            (0, "2026-11-23T08:15:00.250000Z"),
+            (250, "2026-11-23T08:15:00.000000Z"),
+            (251, "2026-11-23T08:14:59.999000Z"),
+            (61_500, "2026-11-23T08:13:58.750000Z"),
+        ] {
+            let told = start_of(&stop(duration, "idle")).unwrap();
+            assert_eq!(told.to_string(), start, "{duration}");
+        }
+        assert_eq!(start_of(&stop(5, "daemon-lost")), None);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::metrics::Gauge;
+
 /// So many places, and so many of them for each.
 pub(super) struct Places<K, const ALL: usize, const EACH: usize>(Arc<Mutex<HashMap<K, usize>>>);
 
@@ -23,6 +25,15 @@ impl<K: Copy + Eq + Hash, const ALL: usize, const EACH: usize> Places<K, ALL, EA
     /// Whether none is taken.
     pub(super) fn are_free(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// How many are taken, of all.
+    pub(super) fn load(&self) -> Gauge {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Gauge {
+            now: taken.values().sum::<usize>() as u64,
+            limit: ALL as u64,
+        }
     }
 
     pub(super) fn take(&self, by: K) -> Option<Place<K>> {

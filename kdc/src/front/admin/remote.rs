@@ -24,7 +24,8 @@ use super::socket::AdminFront;
 use crate::accounting::{Cause, Counts, Opening};
 use crate::clock;
 use crate::kerberos::{Administrator, Conversation, Request};
-use crate::net::{BindError, HandedOver, Origin, TcpSocket, Transport};
+use crate::metrics::{Connections, Gauge};
+use crate::net::{BindError, ConnectionCounts, Ended, HandedOver, Origin, TcpSocket, Transport};
 use crate::random::ThreadRandom;
 use crate::realm::accounting::{Event, Kind, Result as EventResult};
 use crate::realm::denied::Denied;
@@ -56,6 +57,26 @@ pub struct RemoteListener(TcpSocket);
 pub struct Connected {
     strangers: Places<IpAddr, MOST_STRANGERS, MOST_STRANGERS_OF_ONE_ADDRESS>,
     admitted: Places<PrincipalId, MOST_ADMITTED, MOST_ADMITTED_OF_ONE_PRINCIPAL>,
+    counts: ConnectionCounts,
+}
+
+impl Connected {
+    /// How many are, of how many who may: those who have not proved yet who they are, and those who have.
+    #[must_use]
+    pub fn load(&self) -> [Gauge; 2] {
+        [self.strangers.load(), self.admitted.load()]
+    }
+
+    /// What became of connections over a network.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        let [strangers, admitted] = self.load();
+        let open = Gauge {
+            now: strangers.now + admitted.now,
+            limit: strangers.limit + admitted.limit,
+        };
+        self.counts.read(open, &[Ended::Busy, Ended::TooSlow])
+    }
 }
 
 impl RemoteListener {
@@ -123,9 +144,11 @@ impl AdminFront {
 
     fn start_remote(self: &Arc<Self>, stream: TcpStream, origin: Origin) -> io::Result<()> {
         let Some(place) = self.connected.strangers.take(origin.peer.ip().to_canonical()) else {
+            self.connected.counts.ended(Ended::Busy);
             self.log_dropped(origin, "busy");
             return Ok(());
         };
+        self.connected.counts.accepted();
         let front = Arc::clone(self);
         thread::Builder::new().name("admin-afar".into()).spawn(move || {
             let counts = Arc::new(Counts::default());
@@ -133,6 +156,7 @@ impl AdminFront {
             if let Some((mut channel, administrator)) = front.handshake(stream, origin) {
                 let from = origin.peer.to_string();
                 let Some(_place) = front.connected.admitted.take(administrator.id) else {
+                    front.connected.counts.ended(Ended::Busy);
                     let message = "too many administrators are connected from afar already; try again later";
                     front.turn_away(&mut channel, &from, Refused::new(Reason::Unavailable, message));
                     return;
@@ -151,7 +175,11 @@ impl AdminFront {
         let token = match read_token(&mut stream) {
             Ok(Some(token)) => token,
             other => {
-                self.log_dropped(origin, no_token(other.err().as_ref()));
+                let reason = no_token(other.err().as_ref());
+                if reason == TOO_SLOW {
+                    self.connected.counts.ended(Ended::TooSlow);
+                }
+                self.log_dropped(origin, reason);
                 return None;
             }
         };
@@ -206,13 +234,15 @@ impl AdminFront {
     }
 }
 
+const TOO_SLOW: &str = "too-slow";
+
 /// Why no first token came, by a stable name.
 fn no_token(why: Option<&FrameError>) -> &'static str {
     match why {
         None => "hung-up",
         Some(FrameError::TooLong { .. }) => "token-too-long",
         Some(FrameError::Stream(why)) if matches!(why.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-            "too-slow"
+            TOO_SLOW
         }
         Some(_) => "cut-short",
     }

@@ -30,6 +30,8 @@ use crate::accounting::{Accounting, Cause, Counts, Opening, Sessions};
 use crate::clock;
 use crate::front::workers::Workers;
 use crate::kerberos::Kdc;
+use crate::metrics::{Connections, Gauge};
+use crate::net::{ConnectionCounts, Ended};
 use crate::random::ThreadRandom;
 use crate::store::{Author, Store};
 
@@ -48,6 +50,8 @@ const LONGEST_PATH: usize = 107;
 pub struct AdminSocket {
     listener: UnixListener,
     path: PathBuf,
+    places: Arc<Semaphore>,
+    counts: Arc<ConnectionCounts>,
 }
 
 /// Applies a changed realm.toml: notes for the operator, or what is wrong with it.
@@ -109,7 +113,25 @@ impl AdminSocket {
         let listener = bound.map_err(failed)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
-        Ok(Self { listener, path })
+        Ok(Self {
+            listener,
+            path,
+            places: Arc::new(Semaphore::new(MOST_CONNECTED)),
+            counts: Arc::default(),
+        })
+    }
+
+    /// What becomes of its connections, whenever that is asked.
+    pub fn connections(&self) -> impl Fn() -> Connections + Clone + Send + Sync + use<> {
+        let (places, counts) = (Arc::clone(&self.places), Arc::clone(&self.counts));
+        move || {
+            let free = places.available_permits();
+            let open = Gauge {
+                now: MOST_CONNECTED.saturating_sub(free) as u64,
+                limit: MOST_CONNECTED as u64,
+            };
+            counts.read(open, &[Ended::Busy])
+        }
     }
 
     /// Serves until `stop` holds true, on the runtime that this is called in.
@@ -120,8 +142,7 @@ impl AdminSocket {
         let listener = tokio::net::UnixListener::from_std(self.listener.try_clone()?)?;
         Ok(tokio::spawn(async move {
             // Removes the file at the end.
-            let _socket = self;
-            let places = Arc::new(Semaphore::new(MOST_CONNECTED));
+            let socket = self;
             loop {
                 let accepted = tokio::select! {
                     accepted = listener.accept() => accepted,
@@ -133,7 +154,7 @@ impl AdminSocket {
                     stream.set_write_timeout(Some(TAKE_IN))?;
                     Ok(stream)
                 });
-                let started = stream.and_then(|stream| front.start(stream, &places));
+                let started = stream.and_then(|stream| front.start(stream, &socket));
                 if let Err(why) = started {
                     front
                         .accounting
@@ -153,12 +174,14 @@ impl Drop for AdminSocket {
 }
 
 impl AdminFront {
-    fn start(self: &Arc<Self>, mut stream: UnixStream, places: &Arc<Semaphore>) -> io::Result<()> {
-        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
+    fn start(self: &Arc<Self>, mut stream: UnixStream, socket: &AdminSocket) -> io::Result<()> {
+        let Ok(place) = Arc::clone(&socket.places).try_acquire_owned() else {
+            socket.counts.ended(Ended::Busy);
             let message = format!("{MOST_CONNECTED} administrators are connected already; try again later");
             let _ = write_frame(&mut stream, &Response::from(Refused::new(Reason::Unavailable, message)));
             return Ok(());
         };
+        socket.counts.accepted();
         let front = Arc::clone(self);
         thread::Builder::new().name("admin".into()).spawn(move || {
             let _place: OwnedSemaphorePermit = place;

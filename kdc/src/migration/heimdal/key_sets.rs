@@ -11,6 +11,7 @@ use super::entry::Entry;
 use super::extension::{Content, KeySet};
 use super::keys::DumpedKey;
 use super::master_key::{MasterKeys, Unopened};
+use crate::migration::enctype_name::enctype_name;
 use crate::migration::finding::{Finding, Item, Whose};
 use crate::migration::importer::ImportError;
 use crate::migration::principal::drop_superseded;
@@ -93,11 +94,10 @@ pub(super) fn open(
         let opened = version.open(opener, name, &mut keys, &mut lost);
         opened.map_err(|why| ImportError::at(line, format!("{name}: {why}")))?;
     }
-    for (kvno, why, names) in grouped(&lost) {
-        let many = if names.len() == 1 { "a key" } else { "keys" };
-        let what = format!("{many} of version {kvno}, {}", names.join(", "));
+    for (why, lost) in grouped(&lost) {
+        let what = format!("keys: {}", lost.join(", "));
         let finding = Finding::left_out(line, whose(), Item::Key, what, why.to_string());
-        tell(finding.advising(why.advice()).of(names.len()));
+        tell(finding.advising(why.advice()).of(lost.len()));
     }
     let superseded = drop_superseded(&mut keys, entry.kvno);
     if superseded > 0 {
@@ -234,46 +234,23 @@ fn former_passwords(keys: &[OpenKey], newest: u32) -> Vec<OpenKey> {
     former
 }
 
-/// What is lost of each version for each reason: the enctypes.
-fn grouped(lost: &[(u32, Lost, i32)]) -> Vec<(u32, Lost, Vec<String>)> {
-    let mut groups: Vec<(u32, Lost, Vec<String>)> = Vec::new();
+/// The keys that are lost for each reason.
+fn grouped(lost: &[(u32, Lost, i32)]) -> Vec<(Lost, Vec<String>)> {
+    let mut groups: Vec<(Lost, Vec<String>)> = Vec::new();
     for (kvno, why, etype) in lost {
-        let name = enctype_name(*etype);
-        match groups
-            .iter_mut()
-            .find(|(version, reason, _)| version == kvno && reason == why)
-        {
-            Some((_, _, names)) => names.push(name),
-            None => groups.push((*kvno, *why, vec![name])),
+        let key = format!("{} of version {kvno}", enctype_name(*etype));
+        match groups.iter_mut().find(|(reason, _)| reason == why) {
+            Some((_, keys)) => keys.push(key),
+            None => groups.push((*why, vec![key])),
         }
     }
     groups
 }
 
-fn enctype_name(number: i32) -> String {
-    if let Some(etype) = EncType::from_number(number) {
-        return etype.to_string();
-    }
-    let name = match number {
-        1 => "des-cbc-crc",
-        2 => "des-cbc-md4",
-        3 => "des-cbc-md5",
-        5 => "des3-cbc-md5",
-        7 => "old-des3-cbc-sha1",
-        16 => "des3-cbc-sha1",
-        23 => "arcfour-hmac-md5",
-        24 => "arcfour-hmac-md5-56",
-        other => return format!("enctype {other}"),
-    };
-    name.into()
-}
-
 impl Lost {
     const fn advice(self) -> &'static str {
         match self {
-            Self::Enctype => {
-                "what has other keys is not affected; what has no others gets new ones: principal password, principal rotate"
-            }
+            Self::Enctype => "a keytab or a client that has no other needs a new one",
             Self::Twice | Self::NoVersion => "nothing is to be done",
             Self::Later => "if it is the one in use, set it in Heimdal first: kadmin modify --kvno",
             Self::Sealed => "name the master key: --master-key FILE",

@@ -12,6 +12,8 @@ mod import;
 mod key_sets;
 mod keys;
 mod master_key;
+#[cfg(test)]
+mod tests;
 
 pub use entry::{Entry, Event, Field, LineError};
 pub use extension::{Content, Extension, KeySet};

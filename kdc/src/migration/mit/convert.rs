@@ -132,6 +132,10 @@ impl Converter<'_> {
             // Nobody logs in by that name, and what is encrypted with its key is not for everybody who asks.
             attributes = attributes.without(Attributes::NO_PREAUTH);
         }
+        if is_tgs && is_built_in {
+            // MIT's KDC does not ask it of whoever logs in, only of whoever comes with a ticket.
+            attributes = attributes.without(Attributes::REQUIRE_PREAUTH);
+        }
         if is_administration && !attributes.contains(Attributes::NOT_TGT_BASED) {
             attributes = attributes.with(Attributes::NOT_TGT_BASED);
             let why = "a password is changed, and the realm administered, only by who has just logged in";

@@ -10,18 +10,18 @@ pub(super) struct Fields<'l> {
 
 /// A field is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldError {
+pub(super) struct FieldError {
     /// Which, from 1 on.
-    pub field: usize,
+    pub(super) field: usize,
     /// What it should have been.
-    pub what: &'static str,
+    pub(super) what: &'static str,
     /// What is wrong with it.
-    pub why: FieldFault,
+    pub(super) why: FieldFault,
 }
 
 /// What is wrong with a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldFault {
+pub(super) enum FieldFault {
     /// The line is over.
     Missing,
     /// It is no number within its bounds.

@@ -8,7 +8,7 @@ use super::principal_line::PrincipalLine;
 
 /// A version of the format. Principals are written the same way in all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub(super) enum Format {
     /// `kdb5_util load_dump version 4`, of release 1.0: policies of six numbers, and no principal says which it goes by.
     Version4,
     /// `version 5`, of release 1.3: principals with their policies and former passwords.
@@ -25,16 +25,16 @@ pub enum Format {
 
 /// A line of a dump, after the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Record {
+pub(super) enum Record {
     /// A principal.
-    Principal(PrincipalLine),
+    Principal(Box<PrincipalLine>),
     /// A policy.
     Policy(PolicyLine),
 }
 
 /// Why a file is no dump that can be imported, by its first line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotADump {
+pub(super) enum NotADump {
     /// It is in the format of OpenVision's administration server, which has no keys.
     OpenVision,
     /// It is older than all that is read here.
@@ -56,7 +56,7 @@ impl Format {
     ///
     /// # Errors
     /// [`NotADump`].
-    pub fn of_header(line: &[u8]) -> Result<Self, NotADump> {
+    pub(super) fn of_header(line: &[u8]) -> Result<Self, NotADump> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let Ok(text) = core::str::from_utf8(line) else {
             return Err(NotADump::Something);
@@ -89,13 +89,13 @@ impl Format {
 
     /// Whether a principal says which policy it goes by, and has its former passwords.
     #[must_use]
-    pub const fn has_administration_data(self) -> bool {
+    pub(super) const fn has_administration_data(self) -> bool {
         !matches!(self, Self::Version4)
     }
 
     /// Whether what does not go to replicas is left out: when somebody logged in last, and how many wrong passwords came.
     #[must_use]
-    pub const fn is_for_replicas(self) -> bool {
+    pub(super) const fn is_for_replicas(self) -> bool {
         matches!(self, Self::Iprop | Self::IpropExtended)
     }
 }
@@ -115,13 +115,13 @@ impl Record {
     ///
     /// # Errors
     /// [`FieldError`] says which field is not what it should be.
-    pub fn parse(line: &[u8], format: Format) -> Result<Option<Self>, FieldError> {
+    pub(super) fn parse(line: &[u8], format: Format) -> Result<Option<Self>, FieldError> {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
         let mut fields = Fields::new(line);
         match fields.next("the kind of the line")? {
-            b"princ" => PrincipalLine::parse(&mut fields).map(|line| Some(Self::Principal(line))),
+            b"princ" => PrincipalLine::parse(&mut fields).map(|line| Some(Self::Principal(Box::new(line)))),
             b"policy" => PolicyLine::parse(&mut fields, format).map(|line| Some(Self::Policy(line))),
             _ => Err(fields.error("the kind of the line, princ or policy", FieldFault::Unknown)),
         }

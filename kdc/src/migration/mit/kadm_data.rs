@@ -8,13 +8,13 @@ const HAS_POLICY: u32 = 0x800;
 
 /// A principal's policy and former passwords.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KadmData {
+pub(super) struct KadmData {
     /// The policy's name.
-    pub policy: Option<Vec<u8>>,
+    pub(super) policy: Option<Vec<u8>>,
     /// The version of the key of `kadmin/history` that the former passwords are under.
-    pub history_kvno: u32,
+    pub(super) history_kvno: u32,
     /// The keys of each former password, the latest first.
-    pub former_passwords: Vec<Vec<KeyData>>,
+    pub(super) former_passwords: Vec<Vec<KeyData>>,
 }
 
 impl KadmData {

@@ -1,5 +1,6 @@
 //! A key as MIT's database has it: encrypted under the master key, with its salt.
 
+pub(super) use crate::migration::enctype_name::enctype_name;
 use tessera_common::crypto::{CryptoError, EncType, Key, KeyUsage};
 use zeroize::Zeroizing;
 
@@ -7,29 +8,29 @@ use super::fields::{FieldError, FieldFault, Fields};
 
 /// What stands for the salt of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SaltData {
+pub(super) struct SaltData {
     /// MIT's number for it.
-    pub kind: i32,
+    pub(super) kind: i32,
     /// What is written with it.
-    pub octets: Vec<u8>,
+    pub(super) octets: Vec<u8>,
 }
 
 /// A key, encrypted under a master key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyData {
+pub(super) struct KeyData {
     /// Its version, up to 65,535.
-    pub kvno: u32,
+    pub(super) kvno: u32,
     /// The number of its enctype.
-    pub etype: i32,
+    pub(super) etype: i32,
     /// Two octets that say how long the key is, the lower first, and the ciphertext (key usage 0).
-    pub contents: Vec<u8>,
+    pub(super) contents: Vec<u8>,
     /// Its salt, if it is not the usual one.
-    pub salt: Option<SaltData>,
+    pub(super) salt: Option<SaltData>,
 }
 
 /// Why a key does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OpenKeyError {
+pub(super) enum OpenKeyError {
     /// It is not under this master key, or was altered.
     #[error("it is not sealed with this master key, or was altered")]
     Sealed,
@@ -75,7 +76,7 @@ impl KeyData {
     ///
     /// # Errors
     /// [`OpenKeyError`].
-    pub fn open(&self, master: &Key) -> Result<Zeroizing<Vec<u8>>, OpenKeyError> {
+    pub(super) fn open(&self, master: &Key) -> Result<Zeroizing<Vec<u8>>, OpenKeyError> {
         let (length, ciphertext) = self.contents.split_first_chunk::<2>().ok_or(OpenKeyError::Length)?;
         let length = usize::from(u16::from_le_bytes(*length));
         let mut octets = master
@@ -92,31 +93,12 @@ impl KeyData {
     ///
     /// # Errors
     /// [`OpenKeyError`].
-    pub fn open_known(&self, master: &Key) -> Result<Option<Key>, OpenKeyError> {
+    pub(super) fn open_known(&self, master: &Key) -> Result<Option<Key>, OpenKeyError> {
         let Some(etype) = EncType::from_number(self.etype) else {
             return Ok(None);
         };
         let octets = self.open(master)?;
         Key::new(etype, &octets).map(Some).map_err(|_| OpenKeyError::Length)
-    }
-}
-
-/// An enctype's name, also if this realm never has it.
-#[must_use]
-pub(super) fn enctype_name(number: i32) -> String {
-    if let Some(known) = EncType::from_number(number) {
-        return known.name().to_owned();
-    }
-    match number {
-        1 => "des-cbc-crc".into(),
-        2 => "des-cbc-md4".into(),
-        3 => "des-cbc-md5".into(),
-        16 => "des3-cbc-sha1".into(),
-        23 => "arcfour-hmac".into(),
-        24 => "arcfour-hmac-exp".into(),
-        25 => "camellia128-cts-cmac".into(),
-        26 => "camellia256-cts-cmac".into(),
-        other => format!("enctype {other}"),
     }
 }
 

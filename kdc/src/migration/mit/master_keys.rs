@@ -6,7 +6,7 @@ use tessera_common::crypto::Key;
 
 use super::key_data::{KeyData, enctype_name};
 use super::principal_line::PrincipalLine;
-pub use super::stash::Candidate;
+use super::stash::Candidate;
 
 /// What replaces a master key of an enctype that this realm never has.
 const REPLACE: &str = "make a new one on the MIT side: kdb5_util add_mkey -e aes256-cts-hmac-sha1-96 -s, kdb5_util use_mkey \
@@ -21,7 +21,7 @@ pub(super) struct MasterKeys {
 
 /// Why there are none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MasterKeyProblem {
+pub(super) enum MasterKeyProblem {
     /// `K/M` has no key.
     #[error(
         "K/M has no key, so that none in the dump can be opened; write a dump of the whole database: kdb5_util dump FILE"

@@ -18,15 +18,8 @@ mod policy_line;
 mod principal_line;
 mod stash;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod tl_data;
 
-pub use fields::FieldError;
-pub use format::{Format, NotADump, Record};
 pub use import::{Source, import};
-pub use kadm_data::KadmData;
-pub use key_data::KeyData;
-pub use master_keys::{Candidate, MasterKeyProblem};
-pub use policy_line::PolicyLine;
-pub use principal_line::PrincipalLine;
-pub use stash::{Stash, StashError};
-pub use tl_data::TlData;

@@ -12,35 +12,35 @@ use super::format::Format;
 ///         {type  length  octets}…
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PolicyLine {
+pub(super) struct PolicyLine {
     /// Its name.
-    pub name: Vec<u8>,
+    pub(super) name: Vec<u8>,
     /// How long a password has to be kept, in seconds; 0: not at all.
-    pub min_life: u32,
+    pub(super) min_life: u32,
     /// How long it is good for, in seconds; 0: for ever.
-    pub max_life: u32,
+    pub(super) max_life: u32,
     /// The fewest octets.
-    pub min_length: u32,
+    pub(super) min_length: u32,
     /// Of how many kinds they have to be.
-    pub min_classes: u32,
+    pub(super) min_classes: u32,
     /// How many passwords, the present one included, cannot be taken again.
-    pub history: u32,
+    pub(super) history: u32,
     /// How many wrong passwords are too many; 0: any number is tried.
-    pub max_failures: u32,
+    pub(super) max_failures: u32,
     /// After how many seconds without a wrong one they are forgotten; 0: never.
-    pub failure_interval: u32,
+    pub(super) failure_interval: u32,
     /// For how many seconds none is tried then; 0: until an administrator says so.
-    pub lockout_duration: u32,
+    pub(super) lockout_duration: u32,
     /// Flags, which MIT's programs set nowhere.
-    pub attributes: u32,
+    pub(super) attributes: u32,
     /// The longest life of tickets, in seconds, which MIT's programs set nowhere.
-    pub ticket_life: u32,
+    pub(super) ticket_life: u32,
     /// The longest renewable life, which MIT's programs set nowhere.
-    pub ticket_renewable_life: u32,
+    pub(super) ticket_renewable_life: u32,
     /// What keys may be made for, with commas between; `None`: anything.
-    pub allowed_keysalts: Option<Vec<u8>>,
+    pub(super) allowed_keysalts: Option<Vec<u8>>,
     /// The types of what else is kept with it.
-    pub tl_types: Vec<i32>,
+    pub(super) tl_types: Vec<i32>,
 }
 
 impl PolicyLine {

@@ -16,31 +16,31 @@ use super::tl_data::TlData;
 /// ```
 /// Octets are hexadecimal, or `-1` where there are none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PrincipalLine {
+pub(super) struct PrincipalLine {
     /// Its name with its realm, and MIT's escapes.
-    pub name: Vec<u8>,
+    pub(super) name: Vec<u8>,
     /// Its flags.
-    pub attributes: u32,
+    pub(super) attributes: u32,
     /// In seconds; 0: no limit of its own.
-    pub max_life: u32,
+    pub(super) max_life: u32,
     /// In seconds; 0: its tickets are not renewable.
-    pub max_renewable_life: u32,
+    pub(super) max_renewable_life: u32,
     /// Seconds since 1970; 0: never.
-    pub expiration: u32,
+    pub(super) expiration: u32,
     /// Seconds since 1970; 0: never.
-    pub pw_expiration: u32,
+    pub(super) pw_expiration: u32,
     /// Seconds since 1970; 0: not known.
-    pub last_success: u32,
+    pub(super) last_success: u32,
     /// Seconds since 1970; 0: not known.
-    pub last_failed: u32,
+    pub(super) last_failed: u32,
     /// How many wrong passwords came.
-    pub fail_auth_count: u32,
+    pub(super) fail_auth_count: u32,
     /// What else is kept with it.
-    pub tl_data: TlData,
+    pub(super) tl_data: TlData,
     /// Its keys, the newest version first.
-    pub keys: Vec<KeyData>,
+    pub(super) keys: Vec<KeyData>,
     /// How many octets of a database module's own it has.
-    pub extra: usize,
+    pub(super) extra: usize,
 }
 
 impl PrincipalLine {
@@ -87,7 +87,7 @@ impl PrincipalLine {
 
     /// The newest version of its keys, also of such as are of no use here.
     #[must_use]
-    pub fn newest_kvno(&self) -> Option<u32> {
+    pub(super) fn newest_kvno(&self) -> Option<u32> {
         self.keys.iter().map(|key| key.kvno).max()
     }
 }
@@ -144,7 +144,7 @@ pub(super) mod tests {
 
     fn parse(line: &str) -> Result<PrincipalLine, String> {
         match Record::parse(line.as_bytes(), Format::Version7) {
-            Ok(Some(Record::Principal(line))) => Ok(line),
+            Ok(Some(Record::Principal(line))) => Ok(*line),
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error.to_string()),
         }
@@ -189,22 +189,22 @@ pub(super) mod tests {
             (
                 "\t7\t1\t2\t0\t",
                 "\t7\t2\t2\t0\t",
-                "field 20, a tagged datum: it is not as long",
+                "field 21, a tagged datum: it is not as long",
             ),
             (
                 "\t7\t1\t2\t0\t",
                 "\t7\t1\t3\t0\t",
-                "field 31, how many parts a key has: it is no number",
+                "field 32, how many parts a key has: it is no number",
             ),
             (
                 "\t7\t1\t2\t0\t",
                 "\t7\t1\t1\t0\t",
-                "field 26, the semicolon at the end: the line ends",
+                "field 27, the semicolon at the end: the line ends",
             ),
             (
                 "\t7\t1\t2\t0\t",
                 "\t7\t1\t2\t1\t",
-                "field 31, the extra data: it is not as long",
+                "field 32, the extra data: it is not hexadecimal",
             ),
             (
                 "\t604800\t",
@@ -212,11 +212,11 @@ pub(super) mod tests {
                 "field 10, the longest renewable life of tickets: it is no number",
             ),
             ("0a0b", "0a0x", "field 23, a key: it is not hexadecimal"),
-            ("-1;", "-1", "field 31, the semicolon at the end"),
+            ("-1;", "-1", "field 32, the semicolon at the end"),
             (
                 "-1;",
                 "-1;\tx",
-                "field 31, the semicolon at the end: the line ends before it",
+                "field 32, the semicolon at the end: the line ends before it",
             ),
         ] {
             assert!(LINE.contains(from), "{from}");

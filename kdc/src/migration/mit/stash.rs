@@ -13,25 +13,25 @@ const MAX_KEY_OCTETS: usize = 1024;
 /// It is a keytab with keys of `K/M`, each with its version, or, as releases before 1.7 wrote it, one key without a version: its
 /// enctype in two octets, its length in four, both in the byte order of the machine that wrote them, and its octets.
 #[derive(Debug)]
-pub struct Stash {
+pub(super) struct Stash {
     /// At least one.
-    pub keys: Vec<Candidate>,
+    pub(super) keys: Vec<Candidate>,
 }
 
 /// What may be a master key.
 #[derive(Clone, Debug)]
-pub struct Candidate {
+pub(super) struct Candidate {
     /// Its version; absent, where that is not known.
-    pub kvno: Option<u32>,
+    pub(super) kvno: Option<u32>,
     /// The number of its enctype.
-    pub etype: i32,
+    pub(super) etype: i32,
     /// The key; absent, if this realm never has its enctype.
-    pub key: Option<Key>,
+    pub(super) key: Option<Key>,
 }
 
 /// Why a file is no stash file of the realm.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StashError {
+pub(super) enum StashError {
     /// It is neither a keytab nor a key in the older form.
     #[error("it is no stash file: neither a keytab nor, as older releases write it, an enctype, a length and a key")]
     NotAStash,
@@ -66,7 +66,7 @@ impl Stash {
     ///
     /// # Errors
     /// [`StashError`].
-    pub fn parse(file: &[u8], wanted: &Principal) -> Result<Self, StashError> {
+    pub(super) fn parse(file: &[u8], wanted: &Principal) -> Result<Self, StashError> {
         match Keytab::parse(file) {
             Ok(keytab) => Self::of_keytab(&keytab, wanted),
             Err(KeytabError::NotAKeytab) => Self::of_older_form(file),
@@ -119,7 +119,7 @@ impl Stash {
 impl Candidate {
     /// The master key that a password makes, of an enctype; `None`, if this realm never has that.
     #[must_use]
-    pub fn of_password(password: &Zeroizing<Vec<u8>>, etype: i32, master: &Principal) -> Option<Self> {
+    pub(super) fn of_password(password: &Zeroizing<Vec<u8>>, etype: i32, master: &Principal) -> Option<Self> {
         let known = EncType::from_number(etype)?;
         let salt = master.name.default_salt(&master.realm);
         let key = string_to_key(known, password, &salt, None).ok()?;

@@ -93,7 +93,7 @@ pub(super) fn survey(lines: &mut Lines<impl BufRead>, realm: &Realm) -> Result<S
                 policies.push((line, policy));
                 continue;
             }
-            Record::Principal(princ) => princ,
+            Record::Principal(princ) => *princ,
         };
         let Some(principal) = parsed(&princ.name) else {
             continue;

@@ -20,25 +20,25 @@ mod tag {
 
 /// The tagged data of a principal. Of two with one tag the first counts, as for MIT's programs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TlData {
+pub(super) struct TlData {
     /// When the password was changed last.
-    pub last_password_change: Option<KerberosTime>,
+    pub(super) last_password_change: Option<KerberosTime>,
     /// When the principal was changed last, and by whom.
-    pub modified: Option<(KerberosTime, String)>,
+    pub(super) modified: Option<(KerberosTime, String)>,
     /// What the administration server keeps: policy and former passwords.
-    pub kadm: Option<KadmData>,
+    pub(super) kadm: Option<KadmData>,
     /// The version of the master key that its keys are under.
-    pub master_key_version: Option<u32>,
+    pub(super) master_key_version: Option<u32>,
     /// Of `K/M`: the newest master key under earlier ones, and the version of each of these.
-    pub master_key_aux: Vec<(u32, KeyData)>,
+    pub(super) master_key_aux: Vec<(u32, KeyData)>,
     /// Names and values that administrators set.
-    pub strings: Vec<(String, String)>,
+    pub(super) strings: Vec<(String, String)>,
     /// The principal that this is only another name of, with its realm.
-    pub alias_target: Option<Vec<u8>>,
+    pub(super) alias_target: Option<Vec<u8>>,
     /// When an administrator let it in again.
-    pub last_admin_unlock: Option<KerberosTime>,
+    pub(super) last_admin_unlock: Option<KerberosTime>,
     /// Types and lengths of everything else.
-    pub others: Vec<(i32, usize)>,
+    pub(super) others: Vec<(i32, usize)>,
 }
 
 impl TlData {

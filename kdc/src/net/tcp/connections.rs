@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::TcpLimits;
 use super::inbox::{Inbox, News};
+use crate::metrics::{Connections as Readings, Gauge};
+use crate::net::{ConnectionCounts, Ended};
 
 /// How many there are, and who waits for its client.
 #[derive(Debug)]
 pub(super) struct Connections {
     pub(super) limits: TcpLimits,
+    pub(super) counts: ConnectionCounts,
     table: Mutex<Table>,
 }
 
@@ -31,6 +34,7 @@ impl Connections {
     pub(super) fn new(limits: TcpLimits) -> Arc<Self> {
         Arc::new(Self {
             limits,
+            counts: ConnectionCounts::default(),
             table: Mutex::default(),
         })
     }
@@ -43,11 +47,16 @@ impl Connections {
     /// taken back.
     pub(super) fn admit(self: &Arc<Self>, inbox: &Arc<Inbox>, connection: u64) -> Option<Place> {
         let mut table = self.table();
-        if table.open >= self.limits.connections && !table.evict() {
-            return None;
+        if table.open >= self.limits.connections {
+            if !table.evict() {
+                self.counts.ended(Ended::Busy);
+                return None;
+            }
+            self.counts.ended(Ended::Evicted);
         }
         table.open += 1;
         drop(table);
+        self.counts.accepted();
         Some(Place {
             connections: Arc::clone(self),
             inbox: Arc::clone(inbox),
@@ -58,7 +67,20 @@ impl Connections {
 
     /// Takes the place of the one that has waited longest, if one waits.
     pub(super) fn evict(&self) -> bool {
-        self.table().evict()
+        let evicted = self.table().evict();
+        if evicted {
+            self.counts.ended(Ended::Evicted);
+        }
+        evicted
+    }
+
+    /// What became of all of them.
+    pub(super) fn read(&self) -> Readings {
+        let open = Gauge {
+            now: self.table().open as u64,
+            limit: self.limits.connections as u64,
+        };
+        self.counts.read(open, &Ended::ALL)
     }
 }
 
@@ -181,5 +203,9 @@ mod tests {
         drop((busy, late));
         let table = connections.table();
         assert_eq!((table.open, table.waiting.len()), (0, 0));
+        drop(table);
+        let read = connections.read();
+        assert_eq!((read.open.now, read.open.limit, read.accepted), (0, 2, 3));
+        assert!(read.dropped.contains(&("evicted", 1)), "{read:?}");
     }
 }

@@ -19,7 +19,7 @@ use super::deadlines::{Deadline, Deadlines};
 use super::inbox::{Inbox, News};
 use super::{BACKLOG, TcpSocket};
 use crate::log::Log;
-use crate::net::{LAST_ANSWER, Origin, Pulse, Service, Transport, pause};
+use crate::net::{Ended, LAST_ANSWER, Origin, Pulse, Service, Transport, pause};
 
 /// How many connections are accepted of one socket before others have their turn, and how many that have a turn at once are
 /// a crowd: some of them wait for milliseconds, and another loop is to help.
@@ -214,7 +214,9 @@ impl EventLoop {
             match event.data() {
                 INBOX => news = true,
                 name => match self.socket(name) {
-                    Some(at) => drop(self.accept(at)),
+                    Some(at) => {
+                        self.accept(at);
+                    }
                     None => self.happened(name, event.events()),
                 },
             }
@@ -268,9 +270,22 @@ impl EventLoop {
                     self.listen_or_rest(at);
                 }
             } else {
+                self.count_late(name);
                 self.close(name);
             }
         }
+    }
+
+    fn count_late(&self, name: u64) {
+        let late = self.connections.get(&name).map(|served| served.connection.wants());
+        self.admission.counts.ended(match late {
+            Some(Wants::Message) => Ended::Idle,
+            Some(Wants::Rest) => Ended::TooSlow,
+            Some(Wants::Answer) => Ended::Unanswered,
+            Some(Wants::Room) => Ended::Unread,
+            // All was said.
+            Some(Wants::End | Wants::Turn | Wants::Nothing) | None => return,
+        });
     }
 
     fn ask_for_help(&mut self) {

@@ -21,8 +21,9 @@ use std::thread::{self, JoinHandle};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{BindError, HandedOver, Pulse, Service};
+use super::{BindError, HandedOver, Pulse, Service, Threads};
 use crate::log::Log;
+use crate::metrics::Connections as Readings;
 use connections::Connections;
 use event_loop::EventLoop;
 use inbox::Inbox;
@@ -138,6 +139,8 @@ impl From<TcpSocket> for TcpListener {
 
 /// Threads that serve the connections of one wire. Dropped, they stop, as soon as what was asked is answered.
 pub struct TcpWorkers {
+    alive: Arc<Threads>,
+    connections: Arc<Connections>,
     inboxes: Vec<Arc<Inbox>>,
     pulses: Vec<Pulse>,
     threads: Vec<JoinHandle<()>>,
@@ -158,6 +161,8 @@ impl TcpWorkers {
         let sockets: Arc<[TcpSocket]> = sockets.into();
         let connections = Connections::new(limits);
         let mut new = Self {
+            alive: Arc::default(),
+            connections: Arc::clone(&connections),
             inboxes: Vec::new(),
             pulses: Vec::new(),
             threads: Vec::new(),
@@ -173,10 +178,26 @@ impl TcpWorkers {
             if before == 0 {
                 event_loop.lead()?;
             }
-            let thread = thread::Builder::new().name("tcp".into()).spawn(|| event_loop.run())?;
+            let alive = new.alive.enter();
+            let thread = thread::Builder::new().name("tcp".into()).spawn(move || {
+                let _alive = alive;
+                event_loop.run();
+            })?;
             new.threads.push(thread);
         }
         Ok(new)
+    }
+
+    /// Its threads.
+    #[must_use]
+    pub const fn threads(&self) -> &Arc<Threads> {
+        &self.alive
+    }
+
+    /// What becomes of its connections, whenever that is asked.
+    pub fn connections(&self) -> impl Fn() -> Readings + Send + Sync + use<> {
+        let connections = Arc::clone(&self.connections);
+        move || connections.read()
     }
 
     /// That each of them is well, when it was woken.

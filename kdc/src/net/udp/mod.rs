@@ -19,7 +19,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, MultiHeaders, recvmmsg, sendmmsg, sendmsg, setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::{Answer, BindError, Deferred, Origin, Pulse, Service, Transport, guarded, pause};
+use super::{Answer, BindError, Deferred, Origin, Pulse, Service, Threads, Transport, guarded, pause};
 use crate::log::Log;
 use family::{Family, V4, V6};
 
@@ -53,6 +53,7 @@ pub struct UdpSockets {
 /// Threads that serve datagrams. Dropped, they stop: what came before is answered first, or waits in the socket for whoever
 /// serves it next, where there is such.
 pub struct UdpWorkers {
+    alive: Arc<Threads>,
     address: SocketAddr,
     socket: Arc<UdpSocket>,
     holder: Holder,
@@ -163,6 +164,7 @@ impl UdpSockets {
             address: self.address,
             socket: Arc::clone(&socket),
             holder: self.holder,
+            alive: Arc::default(),
             stopping: Arc::default(),
             pulses: Vec::new(),
             threads: Vec::new(),
@@ -183,9 +185,13 @@ impl UdpSockets {
                 log: log.clone(),
                 stopping: Arc::clone(&workers.stopping),
             };
+            let alive = workers.alive.enter();
             let thread = thread::Builder::new()
                 .name(format!("udp {}", self.address))
-                .spawn(move || worker.run())?;
+                .spawn(move || {
+                    let _alive = alive;
+                    worker.run();
+                })?;
             workers.threads.push(thread);
         }
         Ok(workers)
@@ -193,6 +199,12 @@ impl UdpSockets {
 }
 
 impl UdpWorkers {
+    /// Its threads.
+    #[must_use]
+    pub const fn threads(&self) -> &Arc<Threads> {
+        &self.alive
+    }
+
     /// That each of them is well.
     #[must_use]
     pub fn pulses(&self) -> &[Pulse] {

@@ -53,6 +53,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Each, in the order in which they are declared.
+    pub const ALL: [Self; 5] = [Self::As, Self::Tgs, Self::Password, Self::Administration, Self::Unknown];
+
     /// The name in logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -241,6 +244,12 @@ impl ShutOutLine {
             failures: trip.failures,
             until: trip.shut_out.until,
         }
+    }
+
+    /// Whether that is a principal and not a network.
+    #[must_use]
+    pub fn is_principal(&self) -> bool {
+        self.what == "principal"
     }
 }
 

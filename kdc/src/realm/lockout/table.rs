@@ -174,6 +174,15 @@ impl<K: Key> Table<K> {
         shard.entries.store(counts.len(), Ordering::Release);
     }
 
+    /// How many are shut out.
+    pub(super) fn in_force(&self, now: KerberosTime) -> u64 {
+        let shut_out = |count: &&Count| count.shut_out.is_some_and(|shut_out| shut_out.is_in_force(now));
+        let counts = self.shards.iter().filter_map(Shard::lock_unless_empty);
+        counts
+            .map(|counts| counts.values().filter(shut_out).count() as u64)
+            .sum()
+    }
+
     pub(super) fn all(&self) -> Vec<(K, Count)> {
         let mut all = Vec::new();
         for shard in &self.shards {

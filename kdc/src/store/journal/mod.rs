@@ -139,6 +139,7 @@ impl Journal {
         let mut appended = Appended {
             repaired: false,
             rolled: false,
+            octets: 0,
         };
         if self.broken {
             self.repair()?;
@@ -167,7 +168,8 @@ impl Journal {
             let _ = self.segment.file.cut(self.segment.end);
             return Err(error);
         }
-        self.segment.end += self.buffer.len() as u64;
+        appended.octets = self.buffer.len() as u64;
+        self.segment.end += appended.octets;
         self.last += u64::from(changes);
         self.chain = chain;
         Ok(appended)
@@ -226,6 +228,8 @@ pub(super) struct Appended {
     pub(super) repaired: bool,
     /// A segment was finished, and the next one begun.
     pub(super) rolled: bool,
+    /// How long the frame is.
+    pub(super) octets: u64,
 }
 
 /// How much of a batch fits one frame.
