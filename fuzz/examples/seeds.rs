@@ -28,14 +28,14 @@ use tessera_common::wire::{
     UInt32, VerifierMac, ad_type, decode, encode, pa_type,
 };
 use tessera_common::wire::{AuthorizationDataElement, EncTicketPart};
-use tessera_kdc::accounting::Accounting;
-use tessera_kdc::config::Config;
-use tessera_kdc::log::Log;
 use tessera_fuzz::administration::{both_ends, first_token, sealed};
 use tessera_fuzz::desk::ADMINISTRATORS;
 use tessera_fuzz::gss::{alices_ticket, gss_accept};
 use tessera_fuzz::mit;
 use tessera_fuzz::realm::{Day, NOON, alices_tgt, key_of, origin, principal, with_realm};
+use tessera_kdc::accounting::Accounting;
+use tessera_kdc::config::Config;
+use tessera_kdc::log::Log;
 
 fn main() -> io::Result<()> {
     let day = with_realm(|realm| realm.day());

@@ -14,7 +14,11 @@ fuzz_target!(|octets: &[u8]| {
     static DIRECTORY: OnceLock<std::path::PathBuf> = OnceLock::new();
     let directory = DIRECTORY.get_or_init(|| {
         let memory = Path::new("/dev/shm");
-        let base = if memory.is_dir() { memory.to_owned() } else { env::temp_dir() };
+        let base = if memory.is_dir() {
+            memory.to_owned()
+        } else {
+            env::temp_dir()
+        };
         let directory = base.join(format!("tessera-fuzz-{}", process::id()));
         fs::create_dir_all(&directory).unwrap();
         directory

@@ -79,7 +79,7 @@ fn main() {
     let request = || {
         drop(black_box(
             front.answer(b"no request", &origin(), &|| Deferred::new(drop)),
-        ))
+        ));
     };
     println!("no request: dropped, counted, logged  {:6.1} ns", best(request));
 }

@@ -102,6 +102,33 @@ impl Terminal {
         }
     }
 
+    /// Types this and Return.
+    pub fn type_line(&mut self, line: &str) {
+        self.keyboard.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    /// Waits until of what was shown since the last time enough is there, and gives so much of it as `is_enough` says.
+    #[track_caller]
+    pub fn read_until(&mut self, is_enough: impl Fn(&str) -> Option<usize>) -> String {
+        let screen = Arc::clone(&self.screen);
+        let mut shown = screen.shown.lock().unwrap();
+        loop {
+            let rest = String::from_utf8_lossy(&shown.0[self.answered..]).into_owned();
+            if let Some(length) = is_enough(&rest) {
+                self.answered += length;
+                return rest[..length].to_owned();
+            }
+            assert!(!shown.1, "`{}` ended; it showed\n{rest}", self.line);
+            let (next, timeout) = screen.changed.wait_timeout(shown, PATIENCE).unwrap();
+            assert!(
+                !timeout.timed_out(),
+                "`{}` goes on and on; it showed\n{rest}",
+                self.line
+            );
+            shown = next;
+        }
+    }
+
     /// Waits for the program's end. Gives all that was on the screen, as standard output.
     #[must_use]
     pub fn finish(mut self) -> Finished {

@@ -295,7 +295,7 @@ fn a_principal_keeps_its_events_under_a_new_name_and_leaves_them_to_nobody() {
         drop(tessera_tests::wire::ask(
             realm.kerberos(),
             &KdcReq::initial(name).to_der(),
-        ))
+        ));
     };
     ask("alice");
     realm.principal("add alice --random-key").run().ok();

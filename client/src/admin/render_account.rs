@@ -363,7 +363,7 @@ mod tests {
             cause: None,
         };
         let line = "00ff\talice/admin@R\t192.0.2.7:5000\tkadmin/admin@R\t2026-11-23T08:15:00.000120Z\t1m30s\t10\t20\t2\topen\t-\n";
-        assert_eq!(SessionList::new(Look::Plain).lines(&[info.clone()]), line);
+        assert_eq!(SessionList::new(Look::Plain).lines(core::slice::from_ref(&info)), line);
         let text = SessionList::new(TERMINAL).lines(&[info.clone(), info]);
         assert_eq!(text.lines().count(), 3);
     }

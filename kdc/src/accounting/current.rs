@@ -173,27 +173,27 @@ pub(super) fn make_directory(directory: &Path) -> io::Result<()> {
 
 // The last event among the files that are not written to any more.
 pub(super) fn last_of_rotated(directory: &Path) -> io::Result<Option<Last>> {
-    for rotated in files::rotated(directory)?.iter().rev() {
-        let file = File::open(rotated.path(directory))?;
-        let end = file.metadata()?.len();
-        let last = if rotated.compressed {
-            super::reader::last_indexed(&file)?.map(|index| Last {
-                seq: index.last_seq,
-                time: Some(index.latest),
-                kind: None,
-            })
-        } else {
-            let end = files::end_of_lines(&file, end)?;
-            files::last_line(&file, end)?.as_deref().and_then(last_of)
-        };
-        // Of one that is damaged, its name is left.
-        return Ok(Some(last.unwrap_or(Last {
-            seq: rotated.first,
-            time: None,
+    let Some(rotated) = files::rotated(directory)?.pop() else {
+        return Ok(None);
+    };
+    let file = File::open(rotated.path(directory))?;
+    let end = file.metadata()?.len();
+    let last = if rotated.compressed {
+        super::reader::last_indexed(&file)?.map(|index| Last {
+            seq: index.last_seq,
+            time: Some(index.latest),
             kind: None,
-        })));
-    }
-    Ok(None)
+        })
+    } else {
+        let end = files::end_of_lines(&file, end)?;
+        files::last_line(&file, end)?.as_deref().and_then(last_of)
+    };
+    // Of one that is damaged, its name is left.
+    Ok(Some(last.unwrap_or(Last {
+        seq: rotated.first,
+        time: None,
+        kind: None,
+    })))
 }
 
 fn last_of(line: &[u8]) -> Option<Last> {

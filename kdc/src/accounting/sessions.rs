@@ -497,10 +497,10 @@ impl Unfinished {
     /// Takes the next event.
     pub fn see(&mut self, event: EventRecord) {
         match (event.kind, &event.session) {
-            (EventKind::SessionStart | EventKind::SessionInterim, Some(session)) => {
-                if self.0.len() < MOST_OPEN || self.0.contains_key(session) {
-                    self.0.insert(session.clone(), event);
-                }
+            (EventKind::SessionStart | EventKind::SessionInterim, Some(session))
+                if self.0.len() < MOST_OPEN || self.0.contains_key(session) =>
+            {
+                self.0.insert(session.clone(), event);
             }
             (EventKind::SessionStop, Some(session)) => {
                 self.0.remove(session);

@@ -84,9 +84,8 @@ impl Converter<'_> {
             );
             Converted::LeftOut(finding.advising("call it otherwise (kadmin.local renprinc), and write the dump anew"))
         };
-        let text = match core::str::from_utf8(&princ.name) {
-            Ok(text) => text,
-            Err(_) => return Ok(unnamed(&"it is not UTF-8")),
+        let Ok(text) = core::str::from_utf8(&princ.name) else {
+            return Ok(unnamed(&"it is not UTF-8"));
         };
         let name = match Principal::parse(text, None) {
             Ok(principal) if principal.realm == *realm => principal.name,
@@ -105,7 +104,7 @@ impl Converter<'_> {
         let mut imported = ImportedPrincipal::new(line, name);
         imported.record.aliases = aliases.take(&imported.record.name);
         self.flags(&about, princ, &mut imported);
-        self.times(&about, princ, &mut imported);
+        Self::times(&about, princ, &mut imported);
         self.keys(&about, princ, &mut imported, random)?;
         self.policy(&about, princ, &mut imported);
         self.former_passwords(&about, princ, &mut imported);
@@ -154,7 +153,7 @@ impl Converter<'_> {
         }
     }
 
-    fn times(&self, about: &About<'_>, princ: &PrincipalLine, imported: &mut ImportedPrincipal) {
+    fn times(about: &About<'_>, princ: &PrincipalLine, imported: &mut ImportedPrincipal) {
         let time = |seconds: u32| Some(KerberosTime(seconds.into())).filter(|_| seconds != 0);
         let record = &mut imported.record;
         record.expires = time(princ.expiration);

@@ -65,7 +65,7 @@ impl Format {
         let first = words.next();
         let numbers: Option<Vec<u32>> = words.map(|word| word.parse().ok()).collect();
         match (first, numbers.as_deref()) {
-            (Some("iprop"), Some([_, _, _]) | Some([0, _, _, _])) | (Some("ipropx"), Some([0, _, _, _])) => {
+            (Some("iprop"), Some([_, _, _] | [0, _, _, _])) | (Some("ipropx"), Some([0, _, _, _])) => {
                 return Ok(Self::Iprop);
             }
             (Some("ipropx"), Some([1, _, _, _])) => return Ok(Self::IpropExtended),

@@ -163,7 +163,7 @@ pub(super) mod tests {
             former_passwords: vec![],
         };
         assert_eq!(KadmData::parse(&octets), Some(expected.clone()));
-        let mut unset = octets.clone();
+        let mut unset = octets;
         let flags = unset.len() - 16;
         unset[flags..flags + 4].fill(0);
         assert_eq!(

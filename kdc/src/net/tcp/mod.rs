@@ -207,7 +207,6 @@ impl TcpWorkers {
     }
 
     /// What has those go round that have nothing to do.
-    #[must_use]
     pub fn waker(&self) -> impl Fn() + Send + Sync + use<> {
         let inboxes = self.inboxes.clone();
         move || inboxes.iter().for_each(|inbox| inbox.ring())

@@ -8,6 +8,7 @@ use tessera_common::time::{KerberosTime, Timestamp};
 
 use super::{Event, Issued, Result, ShutOutLine, Transport, put_address, put_digits, put_number};
 use crate::realm::principal::PrincipalId;
+use crate::realm::rules::RuleName;
 
 impl Event {
     /// Writes `"time":…`, and all else that is known of it, each member but the first with a comma before it.
@@ -51,7 +52,7 @@ impl Event {
             Result::Dropped { reason } => put_text(out, ",\"reason\":", Some(reason)),
             Result::Issued(_) | Result::PasswordChanged | Result::Admitted | Result::Repeated => {}
         }
-        put_text(out, ",\"rule\":", self.rule.as_ref().map(|rule| rule.as_str()));
+        put_text(out, ",\"rule\":", self.rule.as_ref().map(RuleName::as_str));
         if let Result::Issued(issued) = &self.result {
             issued.put_json(out);
         }
@@ -184,7 +185,6 @@ mod tests {
 
     use super::*;
     use crate::realm::accounting::{Kind, Origin};
-    use crate::realm::rules::RuleName;
 
     /// What the line is to say.
     fn record(event: &Event) -> EventRecord {
