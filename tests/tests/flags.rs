@@ -13,7 +13,18 @@ const FLAGS: &[(&str, &[(&str, &str)])] = &[
     ("kdc check", &[]),
     ("kdc verify", &[]),
     ("kdc dump", &[("--until", "a_dump_can_end_before_the_last_changes")]),
-    ("kdc load", &[]),
+    ("kdc load", &[("--without-keys", "what_the_guide_says_can_be_typed")]),
+    (
+        "kdc import-heimdal",
+        &[
+            (
+                "--master-key",
+                "a_heimdal_realm_moves_here_without_one_changed_password",
+            ),
+            ("--dry-run", "a_heimdal_realm_moves_here_without_one_changed_password"),
+            ("--json", "a_heimdal_realm_moves_here_without_one_changed_password"),
+        ],
+    ),
     (
         "kdc import-mit",
         &[
@@ -478,6 +489,10 @@ const COMMANDS: &[(&str, &str)] = &[
     ("kdc dump", "a_dump_makes_the_same_realm_elsewhere"),
     ("kdc load", "a_dump_makes_the_same_realm_elsewhere"),
     (
+        "kdc import-heimdal",
+        "a_heimdal_realm_moves_here_without_one_changed_password",
+    ),
+    (
         "kdc import-mit",
         "every_password_ticket_and_keytab_of_mits_realm_stays_good",
     ),
@@ -717,6 +732,61 @@ const KEYS: &[(&str, &str)] = &[
     (
         "store.snapshot-every",
         "snapshots_are_made_in_time_and_kept_as_many_as_told_to_go_back_to",
+    ),
+    ("accounting.enabled", "no_event_log_is_kept_where_that_is_said"),
+    (
+        "accounting.directory",
+        "a_directory_that_cannot_be_trusted_or_used_keeps_the_daemon_from_starting",
+    ),
+    (
+        "accounting.rotate-size",
+        "files_are_put_aside_by_size_and_age_and_compressed_for_zstdcat_and_go_when_they_are_old_or_too_many",
+    ),
+    (
+        "accounting.rotate-every",
+        "files_are_put_aside_by_size_and_age_and_compressed_for_zstdcat_and_go_when_they_are_old_or_too_many",
+    ),
+    (
+        "accounting.keep",
+        "files_are_put_aside_by_size_and_age_and_compressed_for_zstdcat_and_go_when_they_are_old_or_too_many",
+    ),
+    (
+        "accounting.max-size",
+        "files_are_put_aside_by_size_and_age_and_compressed_for_zstdcat_and_go_when_they_are_old_or_too_many",
+    ),
+    (
+        "accounting.compress",
+        "files_are_put_aside_by_size_and_age_and_compressed_for_zstdcat_and_go_when_they_are_old_or_too_many",
+    ),
+    (
+        "accounting.queue",
+        "a_full_disk_makes_requests_wait_and_loses_none_where_that_is_asked_for",
+    ),
+    (
+        "accounting.when-slow",
+        "a_full_disk_makes_requests_wait_and_loses_none_where_that_is_asked_for",
+    ),
+    ("accounting.syslog", "rsyslogd_takes_events_from_its_socket"),
+    ("accounting.journald", "journald_takes_events_with_their_fields"),
+    (
+        "log.format",
+        "the_log_on_standard_error_is_json_or_without_requests_as_it_is_told",
+    ),
+    (
+        "log.requests",
+        "the_log_on_standard_error_is_json_or_without_requests_as_it_is_told",
+    ),
+    (
+        "process.user",
+        "root_binds_port_88_and_then_is_a_user_without_privileges_for_good",
+    ),
+    (
+        "process.group",
+        "root_binds_port_88_and_then_is_a_user_without_privileges_for_good",
+    ),
+    (
+        "process.landlock",
+        "the_kernel_keeps_the_daemon_from_files_that_it_was_not_started_with",
     ),
     (
         "accounting.interim-every",

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
+use tessera_tests::wire::socket::{connect, receive, send, udp};
+use tessera_tests::wire::{KdcReq, Reply};
 use tessera_tests::{Exposition, Prometheus, Realm, http, promtool};
 
 /// Labels that Prometheus adds itself, or rules do.
@@ -102,6 +104,66 @@ fn scrapers_that_are_slow_silent_deaf_or_many_keep_nobody_out() {
     let page = left.expect("nobody is connected but who asks");
     assert!(page.sum("tessera_connections_accepted_total", &of) >= 300.0);
     assert!(page.sum("tessera_connections_dropped_total", &of) > 0.0);
+}
+
+#[test]
+#[ignore = "needs MIT's tools"]
+fn under_load_answers_figures_and_events_agree_to_the_last_request() {
+    const CLIENTS: usize = 6;
+    const EACH: usize = 2000;
+    let accounting = "[accounting]\nrotate-size = \"256K\"\n";
+    let realm = Realm::builder().watched().section(accounting).start();
+    realm.add("alice", "wonderland");
+    let desk = realm.workstation();
+    let (kerberos, request) = (realm.kerberos(), KdcReq::initial("nobody-of-this-name").to_der());
+    std::thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let request = &request;
+            scope.spawn(move || {
+                let mut stream = connect(kerberos);
+                for _ in 0..EACH {
+                    let answer = if client % 2 == 0 {
+                        send(&mut stream, request);
+                        receive(&mut stream).expect("a request gets no answer")
+                    } else {
+                        udp(kerberos, request)
+                    };
+                    assert_eq!(Reply::parse(&answer).code(), 6, "KDC_ERR_C_PRINCIPAL_UNKNOWN");
+                }
+            });
+        }
+        for _ in 0..5 {
+            desk.mit("kinit alice").stdin("wonderland\n").run().ok();
+        }
+    });
+    let sum = |of: &str| {
+        let labels = [("kind", "as"), ("outcome", of)];
+        let page = Exposition::parse(&http::get(realm.metrics(), "/metrics").body);
+        page.sum("tessera_requests_total", &labels)
+    };
+    // A page may be a tenth of a second old.
+    std::thread::sleep(Duration::from_millis(150));
+    let events = |filter: &str| {
+        realm
+            .principal(&format!("log --json --since 1d {filter}"))
+            .run()
+            .ok()
+            .lines()
+            .count()
+    };
+    let counted = [sum("issued"), sum("refused"), sum("repeated")].map(|count| count as usize);
+    let kept = ["issued", "refused", "repeated"].map(|of| events(&format!("--kind as --result {of}")));
+    assert_eq!(kept, counted, "issued, refused, repeated");
+    // Each login of MIT's is asked for a proof first; a request that comes again word for word is answered from memory.
+    assert_eq!(counted[0], 5);
+    assert_eq!(counted[1] + counted[2], CLIENTS * EACH + 5);
+    assert_eq!(events("--kind lost"), 0);
+    let files = std::fs::read_dir(realm.state().join("events")).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert!(
+        names.filter(|name| name.starts_with("events-")).count() > 2,
+        "several files were begun meanwhile"
+    );
 }
 
 #[test]

@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(lifetime(), 10 * hour);
         assert_eq!(
             applied.load(Ordering::Relaxed),
-            5,
+            6,
             "and nothing when nothing is applied"
         );
     }

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tessera_tests::{Sandbox, binary};
 
 /// Read, and typed, one after the other.
-const DOCUMENTS: [&str; 2] = ["install.md", "guide.md"];
+const DOCUMENTS: [&str; 3] = ["install.md", "guide.md", "monitoring.md"];
 
 fn root_of_the_repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()

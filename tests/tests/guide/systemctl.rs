@@ -23,12 +23,14 @@ start() {
     for directory in $(value StateDirectory); do
         install -d -o "$user" -g "$user" -m "$(value StateDirectoryMode)" "/var/lib/$directory"
     done
+    # What the one before has said.
+    rm -f "/run/$unit.out"
     sockets=+net_bind_service
     setpriv --reuid="$user" --regid="$user" --init-groups --inh-caps="-all,$sockets" --ambient-caps="-all,$sockets" \
         $(value ExecStart) </dev/null >"/run/$unit.out" 2>"/run/$unit.log" &
     echo $! >"/run/$unit.pid"
     for _ in $(seq 1200); do
-        grep -q '^ready' "/run/$unit.out" && return
+        grep -qs '^ready' "/run/$unit.out" && return
         runs || break
         sleep 0.05
     done

@@ -49,6 +49,6 @@ def ask(message):
     print(json.dumps(json.loads(answer.message)))
 
 
-ask(json.dumps({"protocol": 3, "program": "a client on MIT's library"}))
+ask(json.dumps({"protocol": 4, "program": "a client on MIT's library"}))
 for request in sys.argv[2:]:
     ask(request)

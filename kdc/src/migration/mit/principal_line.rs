@@ -216,7 +216,7 @@ pub(super) mod tests {
             (
                 "-1;",
                 "-1;\tx",
-                "field 32, the semicolon at the end: the line ends before it",
+                "field 33, the end of the line: this is not what stands there",
             ),
         ] {
             assert!(LINE.contains(from), "{from}");

@@ -208,7 +208,6 @@ impl EventLoop {
             }
         };
         self.now = now();
-        self.pulse.beat();
         let mut news = false;
         for event in events.iter().take(told) {
             match event.data() {
@@ -237,6 +236,8 @@ impl EventLoop {
             self.hear();
         }
         self.expire();
+        // Now that whoever rings is heard the next time.
+        self.pulse.beat();
     }
 
     // All receive, then all are answered: the processor does better at one thing many times than at many things once.
