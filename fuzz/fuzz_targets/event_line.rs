@@ -33,7 +33,7 @@ fuzz_target!(|octets: &[u8]| {
             seen.push(found.event.seq);
             ControlFlow::Continue(())
         });
-        assert!(seen.is_sorted_by(|a, b| a < b) || octets.len() > 1 << 20);
+        // They come in the order of the file: what numbers they have, whoever wrote it has chosen.
         assert!(progress.unwrap().through >= seen.last().copied().unwrap_or(0));
         seen
     };
