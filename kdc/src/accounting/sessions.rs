@@ -17,7 +17,7 @@ use tessera_common::time::Timestamp;
 
 use crate::clock;
 use crate::random::ThreadRandom;
-use crate::realm::principal::PrincipalId;
+use crate::realm::principal::{IdText, PrincipalId};
 
 /// How many sessions may be open at once.
 pub const MOST_OPEN: usize = 65_536;
@@ -471,7 +471,7 @@ impl Cause {
 /// 32 hexadecimal digits.
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        f.write_str(IdText::of(self.0).as_str())
     }
 }
 

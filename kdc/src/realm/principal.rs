@@ -17,9 +17,41 @@ use super::policy::PolicyName;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PrincipalId(pub [u8; 16]);
 
+impl PrincipalId {
+    /// As text. Without [`core::fmt`], for every request is accounted for with it.
+    #[must_use]
+    pub fn to_text(self) -> IdText {
+        IdText::of(self.0)
+    }
+}
+
 impl fmt::Display for PrincipalId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        f.write_str(self.to_text().as_str())
+    }
+}
+
+/// An identity of 128 bits as 32 hexadecimal digits, in lower case.
+#[derive(Clone, Copy)]
+pub struct IdText([u8; 32]);
+
+impl IdText {
+    /// These bits.
+    #[must_use]
+    pub fn of(octets: [u8; 16]) -> Self {
+        let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' - 10 + value };
+        let mut text = [0; 32];
+        for (pair, octet) in text.as_chunks_mut::<2>().0.iter_mut().zip(octets) {
+            *pair = [digit(octet >> 4), digit(octet & 15)];
+        }
+        Self(text)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Digits and letters.
+        core::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 

@@ -131,15 +131,10 @@ fn put_until(out: &mut String, key: &str, time: Option<KerberosTime>) {
 }
 
 fn put_id(out: &mut String, key: &str, id: Option<PrincipalId>) {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let Some(PrincipalId(octets)) = id else { return };
+    let Some(id) = id else { return };
     out.push_str(key);
     out.push('"');
-    for octet in octets {
-        for nibble in [octet >> 4, octet & 15] {
-            out.push(char::from(DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0')));
-        }
-    }
+    out.push_str(id.to_text().as_str());
     out.push('"');
 }
 
