@@ -35,44 +35,72 @@ pub(crate) struct Sent {
 /// Clients over UDP and TCP, with connections that stay and with one for each request.
 pub(crate) struct Load {
     enough: Arc<AtomicBool>,
-    answered: Arc<AtomicUsize>,
-    clients: Vec<JoinHandle<Vec<Sent>>>,
+    clients: Vec<Client>,
+}
+
+struct Client {
+    wire: &'static str,
+    count: Arc<Count>,
+    thread: JoinHandle<Vec<Sent>>,
+}
+
+type Round = fn(SocketAddr, &mut Lasting) -> Vec<Sent>;
+
+/// How often a client was answered, and told that nobody is there.
+#[derive(Default)]
+struct Count {
+    answered: AtomicUsize,
+    told: AtomicUsize,
 }
 
 impl Load {
     pub(crate) fn on(server: SocketAddr) -> Self {
         let enough = Arc::new(AtomicBool::new(false));
-        let answered = Arc::new(AtomicUsize::new(0));
-        let rounds: [fn(SocketAddr, &mut Lasting) -> Vec<Sent>; 3] = [datagrams, connections, lasting];
-        let clients = rounds.map(|round| {
-            let (enough, answered) = (Arc::clone(&enough), Arc::clone(&answered));
-            thread::spawn(move || {
+        let rounds: [(&str, Round); 3] = [("UDP", datagrams), ("TCP", connections), ("TCP", lasting)];
+        let clients = rounds.map(|(wire, round)| {
+            let count = Arc::<Count>::default();
+            let (enough, counts) = (Arc::clone(&enough), Arc::clone(&count));
+            let thread = thread::spawn(move || {
                 let mut lasting = Lasting::new();
                 let mut all = Vec::new();
                 while !enough.load(Ordering::Relaxed) {
                     let sent = round(server, &mut lasting);
-                    let good = sent.iter().filter(|sent| sent.outcome == Outcome::Answered).count();
-                    answered.fetch_add(good, Ordering::Relaxed);
+                    for (outcome, count) in [(Outcome::Answered, &counts.answered), (Outcome::Told, &counts.told)] {
+                        let more = sent.iter().filter(|sent| sent.outcome == outcome).count();
+                        count.fetch_add(more, Ordering::Relaxed);
+                    }
                     all.extend(sent);
                 }
                 all
-            })
+            });
+            Client { wire, count, thread }
         });
         Self {
             enough,
-            answered,
             clients: clients.into(),
         }
     }
 
-    /// Waits until so many more are answered.
+    /// Waits until each client is answered so many times more.
     pub(crate) fn go_on(&self, more: usize) {
-        let start = Instant::now();
-        let goal = self.answered.load(Ordering::Relaxed) + more;
-        while self.answered.load(Ordering::Relaxed) < goal {
-            assert!(start.elapsed() < 2 * PATIENCE, "requests are not answered any more");
-            thread::sleep(Duration::from_millis(5));
-        }
+        let answered = |client: &Client| client.count.answered.load(Ordering::Relaxed);
+        let goals: Vec<_> = self.clients.iter().map(|client| answered(client) + more).collect();
+        wait_for(|| {
+            self.clients
+                .iter()
+                .zip(&goals)
+                .all(|(client, goal)| answered(client) >= *goal)
+        });
+    }
+
+    /// Waits until who asks over UDP and who asks over TCP was told that nobody is there.
+    pub(crate) fn be_told(&self) {
+        let told = |client: &Client| client.count.told.load(Ordering::Relaxed) > 0;
+        wait_for(|| {
+            ["UDP", "TCP"]
+                .iter()
+                .all(|wire| self.clients.iter().any(|client| client.wire == *wire && told(client)))
+        });
     }
 
     /// What became of all of them.
@@ -80,8 +108,16 @@ impl Load {
         self.enough.store(true, Ordering::Relaxed);
         self.clients
             .into_iter()
-            .flat_map(|client| client.join().unwrap())
+            .flat_map(|client| client.thread.join().unwrap())
             .collect()
+    }
+}
+
+fn wait_for(done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < 2 * PATIENCE, "nothing comes of requests any more");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 

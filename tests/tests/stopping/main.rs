@@ -13,6 +13,9 @@ use tessera_tests::wire::{
 };
 use tessera_tests::{Realm, Tool, ports};
 
+/// How long the kernel may have a request in hand on a busy machine before the daemon can see it.
+const IN_THE_KERNEL: Duration = Duration::from_millis(20);
+
 /// Nothing was swallowed, and what was sent before any of the stops was answered.
 fn check(sent: &[Sent], stops: &[Instant]) {
     for wire in ["UDP", "TCP"] {
@@ -23,7 +26,7 @@ fn check(sent: &[Sent], stops: &[Instant]) {
         assert!(of(Outcome::Answered).count() > 100, "{wire}: hardly anything was asked");
         assert_eq!(of(Outcome::Swallowed).count(), 0, "{wire}: swallowed");
         let first = of(Outcome::Told).map(|sent| sent.at).min();
-        let early = first.is_some_and(|first| stops.first().is_none_or(|stop| first < *stop));
+        let early = first.is_some_and(|first| stops.first().is_none_or(|stop| first + IN_THE_KERNEL < *stop));
         assert!(
             !early,
             "{wire}: a request that was sent before the stop was not answered"
@@ -37,18 +40,15 @@ fn what_was_sent_before_a_stop_is_answered_and_what_comes_later_is_refused_at_on
     realm.add("alice", "wonderland");
     for _ in 0..3 {
         let load = Load::on(realm.kerberos());
-        load.go_on(500);
+        load.go_on(150);
+        // Each client has requests that wait when the stop comes.
+        realm.signal(Signal::SIGSTOP);
+        std::thread::sleep(5 * IN_THE_KERNEL);
         let stop = Instant::now();
+        realm.signal(Signal::SIGCONT);
         assert!(realm.stop().success());
-        // Those that came too late have been told so by now, or will be.
-        std::thread::sleep(Duration::from_millis(50));
-        let sent = load.end();
-        check(&sent, &[stop]);
-        let told = |wire| {
-            sent.iter()
-                .any(|sent| sent.wire == wire && sent.outcome == Outcome::Told)
-        };
-        assert!(told("UDP") && told("TCP"), "nobody came too late");
+        load.be_told();
+        check(&load.end(), &[stop]);
         realm.restart();
     }
 }
@@ -150,14 +150,14 @@ fn sockets_that_somebody_keeps_lose_nothing_to_restarts_as_python_holds_them() {
     let load = Load::on(realm.kerberos());
     let mut stops = Vec::new();
     for round in 1..=3 {
-        load.go_on(300);
+        load.go_on(100);
         stops.push(Instant::now());
         realm.signal(Signal::SIGHUP);
         while realm.log().matches("the realm EXAMPLE.COM is served").count() <= round {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
-    load.go_on(300);
+    load.go_on(100);
     let sent = load.end();
     check(&sent, &stops);
     let told = sent
