@@ -75,10 +75,9 @@ impl MetricsListener {
     /// When the runtime does not take a listener.
     pub fn serve(listeners: Vec<Self>, front: &Arc<MetricsFront>) -> io::Result<Vec<JoinHandle<()>>> {
         let desk = Arc::new(Desk::new(Arc::clone(front), LIMITS));
-        let numbers = Arc::new(std::sync::atomic::AtomicU64::new(0));
         let listeners = listeners.into_iter().map(|listener| {
             let listener = TcpListener::from_std(listener.0.into())?;
-            let (desk, numbers) = (Arc::clone(&desk), Arc::clone(&numbers));
+            let desk = Arc::clone(&desk);
             Ok(tokio::spawn(async move {
                 loop {
                     let stream = match listener.accept().await {
@@ -92,8 +91,7 @@ impl MetricsListener {
                             continue;
                         }
                     };
-                    let number = numbers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    desk.begin(stream, number).await;
+                    desk.begin(stream).await;
                 }
             }))
         });
@@ -140,14 +138,14 @@ impl<P: Pages> Desk<P> {
         }
     }
 
-    async fn begin(self: &Arc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, number: u64) {
-        let (place, taken) = self.places.take(number).await;
+    async fn begin(self: &Arc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let (place, taken) = self.places.take().await;
         let counts = self.front.counts();
         counts.accepted();
         if taken == Taken::FromAnother {
             counts.ended(Ended::Evicted);
         }
-        let desk = Arc::clone(self);
+        let (desk, number) = (Arc::clone(self), place.number());
         let task = tokio::spawn(async move { desk.converse(stream, place).await });
         self.places.ends(number, task.abort_handle());
     }
@@ -167,7 +165,9 @@ impl<P: Pages> Desk<P> {
                 Head::Refused(Status::RequestTimeout)
             }
         };
-        place.keep();
+        if !place.keep() {
+            return;
+        }
         let answer = self.answer(asked).await;
         match timeout(self.limits.answer, send(&mut stream, &answer)).await {
             Ok(Ok(())) => drop(timeout(self.limits.linger, drain(&mut stream)).await),
@@ -294,19 +294,17 @@ mod tests {
 
     struct House {
         desk: Arc<Desk<Sample>>,
-        connections: u64,
     }
 
     impl House {
         fn new(limits: Limits) -> Self {
             let desk = Arc::new(Desk::new(Arc::default(), limits));
-            Self { desk, connections: 0 }
+            Self { desk }
         }
 
-        async fn connect(&mut self) -> DuplexStream {
+        async fn connect(&self) -> DuplexStream {
             let (ours, theirs) = duplex(512);
-            self.connections += 1;
-            self.desk.begin(theirs, self.connections).await;
+            self.desk.begin(theirs).await;
             ours
         }
 
@@ -337,7 +335,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_page_and_each_refusal_ends_the_connection() {
-        let mut house = House::new(PATIENT);
+        let house = House::new(PATIENT);
         for (request, status) in [
             (METRICS, "200 OK"),
             ("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK"),
@@ -364,7 +362,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_says_nothing_is_hung_up_on_and_who_is_slow_is_told() {
-        let mut house = House::new(Limits {
+        let house = House::new(Limits {
             request: SHORT,
             ..PATIENT
         });
@@ -383,7 +381,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_does_not_read_loses_its_place() {
-        let mut house = House::new(Limits {
+        let house = House::new(Limits {
             answer: SHORT,
             ..PATIENT
         });
@@ -400,7 +398,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_goes_on_sending_is_not_listened_to_for_ever() {
-        let mut house = House::new(PATIENT);
+        let house = House::new(PATIENT);
         let mut endless = house.connect().await;
         let request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
         endless.write_all(request.as_bytes()).await.unwrap();
@@ -410,7 +408,7 @@ mod tests {
 
     #[tokio::test]
     async fn hundreds_who_ask_are_all_answered_in_turn() {
-        let mut house = House::new(PATIENT);
+        let house = House::new(PATIENT);
         let mut tasks = Vec::new();
         for _ in 0..300 {
             let mut stream = house.connect().await;
@@ -425,7 +423,7 @@ mod tests {
 
     #[tokio::test]
     async fn hundreds_who_only_connect_do_not_keep_out_one_who_asks() {
-        let mut house = House::new(Limits {
+        let house = House::new(Limits {
             grace: Duration::ZERO,
             ..PATIENT
         });
@@ -443,7 +441,7 @@ mod tests {
     #[tokio::test]
     async fn a_page_is_kept_for_as_long_as_it_is_fresh() {
         for (fresh, same) in [(LONG, true), (Duration::ZERO, false)] {
-            let mut house = House::new(Limits { fresh, ..PATIENT });
+            let house = House::new(Limits { fresh, ..PATIENT });
             let mut first = house.connect().await;
             let one = ask(&mut first, METRICS).await;
             drop(first);

@@ -16,8 +16,16 @@ pub(super) const MOST: usize = 32;
 pub(super) struct Places {
     /// How long a connection keeps its place for certain that has not said yet what it asks for.
     grace: Duration,
-    holders: Mutex<BTreeMap<u64, Holder>>,
+    table: Mutex<Table>,
     free: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// In the order in which they came.
+    holders: BTreeMap<u64, Holder>,
+    /// How many there have been.
+    given: u64,
 }
 
 #[derive(Debug)]
@@ -46,25 +54,25 @@ impl Places {
     pub(super) fn new(grace: Duration) -> Self {
         Self {
             grace,
-            holders: Mutex::default(),
+            table: Mutex::default(),
             free: Notify::new(),
         }
     }
 
-    fn holders(&self) -> MutexGuard<'_, BTreeMap<u64, Holder>> {
-        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many are taken.
     pub(super) fn taken(&self) -> usize {
-        self.holders().len()
+        self.table().holders.len()
     }
 
     /// A place, as soon as there is one: free, or that of whoever has waited longest, and for long enough, without a word.
-    pub(super) async fn take(self: &Arc<Self>, number: u64) -> (Place, Taken) {
+    pub(super) async fn take(self: &Arc<Self>) -> (Place, Taken) {
         loop {
             let freed = self.free.notified();
-            let until = match self.try_take(number) {
+            let until = match self.try_take() {
                 Ok(taken) => return taken,
                 Err(until) => until,
             };
@@ -76,11 +84,11 @@ impl Places {
     }
 
     // Or when it may be worth while to try again, if that is known.
-    fn try_take(self: &Arc<Self>, number: u64) -> Result<(Place, Taken), Option<Instant>> {
-        let mut holders = self.holders();
+    fn try_take(self: &Arc<Self>) -> Result<(Place, Taken), Option<Instant>> {
+        let mut table = self.table();
         let mut taken = Taken::Free;
-        if holders.len() >= MOST {
-            let longest = holders.iter().find_map(|(number, holder)| match holder {
+        if table.holders.len() >= MOST {
+            let longest = table.holders.iter().find_map(|(number, holder)| match holder {
                 Holder::Waiting { since, .. } => Some((*number, *since + self.grace)),
                 Holder::Answered => None,
             });
@@ -88,37 +96,73 @@ impl Places {
             if until > Instant::now() {
                 return Err(Some(until));
             }
-            if let Some(Holder::Waiting { task: Some(task), .. }) = holders.remove(&longest) {
+            if let Some(Holder::Waiting { task: Some(task), .. }) = table.holders.remove(&longest) {
                 task.abort();
             }
             taken = Taken::FromAnother;
         }
         let since = Instant::now();
-        holders.insert(number, Holder::Waiting { since, task: None });
+        table.given += 1;
+        let number = table.given;
+        table.holders.insert(number, Holder::Waiting { since, task: None });
         let places = Arc::clone(self);
         Ok((Place { places, number }, taken))
     }
 
-    /// What is to be ended when the place of this number is taken by another.
+    /// What is to be ended when the place of this number is taken by another, or was.
     pub(super) fn ends(&self, number: u64, ends: AbortHandle) {
-        if let Some(Holder::Waiting { task, .. }) = self.holders().get_mut(&number) {
-            *task = Some(ends);
+        match self.table().holders.get_mut(&number) {
+            Some(Holder::Waiting { task, .. }) => *task = Some(ends),
+            Some(Holder::Answered) => {}
+            None => ends.abort(),
         }
     }
 }
 
 impl Place {
-    /// From now on nobody takes it.
-    pub(super) fn keep(&self) {
-        if let Some(holder) = self.places.holders().get_mut(&self.number) {
-            *holder = Holder::Answered;
-        }
+    /// Which one it is, of all that were given.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// From now on nobody takes it; false when somebody has.
+    pub(super) fn keep(&self) -> bool {
+        let mut table = self.places.table();
+        let holder = table.holders.get_mut(&self.number);
+        holder.map(|holder| *holder = Holder::Answered).is_some()
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.places.holders().remove(&self.number);
+        self.places.table().holders.remove(&self.number);
         self.places.free.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_lost_a_place_before_it_was_known_what_ends_is_ended_then_and_answers_nobody() {
+        let places = Arc::new(Places::new(Duration::ZERO));
+        let mut held = Vec::new();
+        for _ in 0..MOST {
+            held.push(places.take().await.0);
+        }
+        let (late, taken) = places.take().await;
+        assert_eq!((taken, places.taken()), (Taken::FromAnother, MOST));
+        let first = held.remove(0);
+        assert!(!first.keep() && late.keep() && held.iter().all(Place::keep));
+        let task = tokio::spawn(core::future::pending::<()>());
+        places.ends(first.number(), task.abort_handle());
+        assert!(task.await.unwrap_err().is_cancelled());
+        // One that is answered goes on.
+        let task = tokio::spawn(core::future::ready(()));
+        places.ends(late.number(), task.abort_handle());
+        task.await.unwrap();
+        drop(first);
+        assert_eq!(places.taken(), MOST);
     }
 }

@@ -10,8 +10,10 @@ use nix::dir::Dir;
 use nix::fcntl::OFlag;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage};
 use nix::sys::stat::Mode;
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{SysconfVar, sysconf};
 
+use crate::clock;
 use crate::metrics::Process;
 
 /// Where to look.
@@ -83,22 +85,42 @@ fn cpu_seconds() -> Option<f64> {
     Some(microseconds.iter().sum::<Duration>().as_secs_f64())
 }
 
-// proc(5): field 22 of stat, in ticks since the system was booted; the name in field 2 may hold anything but ends with the last
-// ")".
+// Not by when the system was booted, which /proc/stat has: who sees of /proc the processes alone does not see that.
 fn started() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    let ticks_a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten()?;
+    let up = Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?);
+    let now = clock::now();
+    let micros = Duration::from_micros(now.usec.into()).as_secs_f64();
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "a hundred or a thousand, and seconds that are told as a float"
+    )]
+    let (ticks_a_second, now) = (ticks_a_second as f64, now.time.0 as f64 + micros);
+    Some(now - (up.as_secs_f64() - started_after_boot(&stat, ticks_a_second)?))
+}
+
+// proc(5): field 22 of stat, in ticks since the system was booted; the name in field 2 may hold anything but ends with the last
+// ")".
+fn started_after_boot(stat: &str, ticks_a_second: f64) -> Option<f64> {
     let (_, behind) = stat.rsplit_once(')')?;
     let ticks: f64 = behind.split_whitespace().nth(19)?.parse().ok()?;
-    let a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten()?;
-    let all = fs::read_to_string("/proc/stat").ok()?;
-    let booted: f64 = all.lines().find_map(|line| line.strip_prefix("btime "))?.parse().ok()?;
-    #[allow(clippy::cast_precision_loss, reason = "a hundred or a thousand")]
-    Some(booted + ticks / a_second as f64)
+    Some(ticks / ticks_a_second)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_start_is_read_whatever_the_program_is_called() {
+        let fields: Vec<_> = (3..=52).map(|field| format!("{}", field * 100)).collect();
+        for name in ["kdc", "a) S 1 (b"] {
+            let stat = format!("4711 ({name}) {}", fields.join(" "));
+            assert_eq!(started_after_boot(&stat, 100.0), Some(22.0), "{name}");
+        }
+        assert_eq!(started_after_boot("4711 (kdc) S 1 2", 100.0), None);
+    }
 
     #[test]
     fn the_process_is_seen_as_it_is() {
@@ -107,9 +129,10 @@ mod tests {
         assert!(before.resident_octets.unwrap() > 100_000);
         assert!(before.virtual_octets >= before.resident_octets);
         assert!(before.most_files >= before.open_files);
-        let now = crate::clock::now().time.0 as f64;
-        // Under a simulated clock of the tests' own, boot and now may be apart; here they are not.
-        assert!(before.started.unwrap() <= now + 1.0, "{before:?} at {now}");
+        let now = clock::now().time.0 as f64;
+        // A test is at most as old as a run of all of them.
+        let age = now - before.started.unwrap();
+        assert!((-1.0..86_400.0).contains(&age), "{before:?} at {now}");
         let held: Vec<_> = (0..50).map(|_| File::open("/proc/self/stat").unwrap()).collect();
         // Other tests open and close files at the same time, though never so many.
         assert!(files.read().open_files.unwrap() >= before.open_files.unwrap() + 20);
