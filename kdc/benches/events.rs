@@ -25,7 +25,7 @@ use tessera_common::time::{KerberosTime, Timestamp};
 use tessera_kdc::accounting::{Accounting, Reader, Start};
 use tessera_kdc::config::{Config, LogConfig, LogFormat};
 use tessera_kdc::log::Log;
-use tessera_kdc::realm::accounting::{Event, Issued, Kind, Origin, Result as Outcome, Transport};
+use tessera_kdc::realm::accounting::{Event, Issued, Kind, Origin, Phrases, Result as Outcome, Transport};
 use tessera_kdc::realm::principal::PrincipalId;
 
 const USERS: u32 = 20_000;
@@ -94,12 +94,13 @@ fn main() {
 
 fn compose(count: u32) {
     let mut line = String::new();
+    let mut phrases = Phrases::default();
     let event = event(17);
     let before = cpu(UsageWho::RUSAGE_THREAD);
     let mut octets = 0;
     for _ in 0..count {
         line.clear();
-        event.put_json(&mut line);
+        event.put_json(&mut phrases, &mut line);
         octets += black_box(&line).len();
     }
     let each = (cpu(UsageWho::RUSAGE_THREAD) - before).as_nanos() / u128::from(count);

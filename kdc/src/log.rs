@@ -12,12 +12,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tessera_common::time::{KerberosTime, Timestamp};
+use tessera_common::time::Timestamp;
 
 use crate::clock;
 use crate::config::{LogConfig, LogFormat};
 use crate::metrics::Gauge;
-use crate::realm::accounting::{Event, put_digits, put_string, put_time};
+use crate::realm::accounting::{Event, Phrases, put_micros, put_string, put_time};
 
 /// The most lines that wait to be written.
 const MOST_WAITING: usize = 65_536;
@@ -154,17 +154,17 @@ impl Log {
         if !self.0.requests.load(Ordering::Relaxed) {
             return;
         }
-        self.push(Level::Info, now, |out, form| match form {
+        self.push(Level::Info, now, |out, form, phrases| match form {
             LogFormat::Text => event.put_into(out),
             LogFormat::Json => {
                 out.push_str("\"message\":\"request\",");
-                event.put_json_but_time(out);
+                event.put_json_but_time(phrases, out);
             }
         });
     }
 
     fn plain(&self, level: Level, text: impl Display) {
-        self.push(level, clock::now(), |out, form| put_plain(out, form, text));
+        self.push(level, clock::now(), |out, form, _| put_plain(out, form, text));
     }
 
     fn form(&self) -> LogFormat {
@@ -175,7 +175,7 @@ impl Log {
         }
     }
 
-    fn push(&self, level: Level, now: Timestamp, put: impl FnOnce(&mut String, LogFormat)) {
+    fn push(&self, level: Level, now: Timestamp, put: impl FnOnce(&mut String, LogFormat, &mut Phrases)) {
         COMPOSER.with_borrow_mut(|composer| {
             let line = composer.compose(self.form(), level, now, put);
             let mut waiting = self.waiting();
@@ -210,7 +210,7 @@ impl Log {
             if dropped > 0 {
                 let what = format!("{dropped} log lines were dropped: the log is not written as fast as it grows");
                 COMPOSER.with_borrow_mut(|composer| {
-                    let put = |out: &mut String, form| put_plain(out, form, &what);
+                    let put = |out: &mut String, form, _: &mut Phrases| put_plain(out, form, &what);
                     page.text
                         .push_str(composer.compose(self.form(), Level::Warning, clock::now(), put));
                 });
@@ -257,7 +257,7 @@ thread_local! {
 #[derive(Default)]
 struct Composer {
     line: String,
-    second: Second,
+    phrases: Phrases,
 }
 
 impl Composer {
@@ -267,27 +267,27 @@ impl Composer {
         form: LogFormat,
         level: Level,
         now: Timestamp,
-        put: impl FnOnce(&mut String, LogFormat),
+        put: impl FnOnce(&mut String, LogFormat, &mut Phrases),
     ) -> &str {
-        let line = &mut self.line;
+        let Self { line, phrases } = self;
         line.clear();
         if form == LogFormat::Json {
             line.push('{');
-            put_time(line, now);
+            put_time(line, &mut phrases.now, now);
             line.push_str(",\"level\":\"");
             line.push_str(level.word());
             line.push_str("\",");
-            put(line, form);
+            put(line, form, phrases);
             line.push_str("}\n");
             return line;
         }
-        line.push_str(self.second.text(now.time));
+        line.push_str(phrases.now.text(now.time));
         line.push('.');
-        put_digits(line, now.usec, 6);
+        put_micros(line, now.usec);
         line.push_str("Z ");
         line.push_str(level.name());
         line.push(' ');
-        put(line, form);
+        put(line, form, phrases);
         if !line.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
             *line = escaped(line);
         }
@@ -317,24 +317,6 @@ fn escaped(line: &str) -> String {
         }
     }
     out
-}
-
-/// The second that was written last: most lines are of the same one.
-#[derive(Default)]
-struct Second {
-    time: KerberosTime,
-    text: String,
-}
-
-impl Second {
-    fn text(&mut self, time: KerberosTime) -> &str {
-        if self.time != time || self.text.is_empty() {
-            self.time = time;
-            self.text = time.to_string();
-            self.text.truncate(self.text.trim_end_matches('Z').len());
-        }
-        &self.text
-    }
 }
 
 #[cfg(test)]

@@ -287,7 +287,7 @@ impl Writer {
                 Round::Failed => thread::sleep(AGAIN),
             }
         }
-        let left = self.taken.text.lines().count() as u64;
+        let left = self.taken.lines;
         if self.taken.last.is_some() && left > 0 {
             figures::add(&self.events.figures.lost, left);
             self.log.error(format_args!(
@@ -358,8 +358,7 @@ impl Writer {
 
     fn wrote(&mut self, last: u64) {
         self.taken.last = None;
-        let lines = memchr::memchr_iter(b'\n', self.taken.text.as_bytes()).count();
-        figures::add(&self.events.figures.written, lines as u64);
+        figures::add(&self.events.figures.written, self.taken.lines);
         self.events.queue.done();
         self.newest.set(last);
         for forwarder in &self.forwarders {

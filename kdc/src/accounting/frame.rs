@@ -20,7 +20,7 @@ use hashbrown::HashSet;
 use tessera_common::accounting::{EventKind, EventTime};
 use tessera_common::time::{KerberosTime, Timestamp};
 
-use super::line::{Facts, Sort};
+use super::line::{Facts, Sort, each};
 
 const SKIPPABLE: u32 = 0x184D_2A5E;
 const MAGIC: [u8; 4] = *b"TEV1";
@@ -76,7 +76,7 @@ impl Index {
         let mut keys = HashSet::with_hasher(Hashed::default());
         // Times as they are written are in the order of what they say.
         let (mut earliest, mut latest): (Option<&[u8]>, Option<&[u8]>) = (None, None);
-        for line in lines.split_inclusive(|octet| *octet == b'\n') {
+        for line in each(lines) {
             index.lines += 1;
             let Some(facts) = Facts::of(line) else { continue };
             index.first_seq = index.first_seq.min(facts.seq);

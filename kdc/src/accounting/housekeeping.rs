@@ -1,7 +1,7 @@
 //! Former events: made small, and taken away when they are old or too many. On a thread that nobody waits for.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 
-use super::compress;
+use super::compress::Frames;
 use super::figures::{self, Figures};
 use super::files::{self, CURRENT, Rotated};
 use super::frame::MOST_CONTENT;
@@ -148,12 +148,14 @@ impl Task {
             .mode(0o600)
             .open(to)?;
         let (mut at, end) = (0, metadata.len());
+        let mut frames = Frames::new()?;
+        let mut lines = Vec::new();
         while at < end {
             if self.stopping.load(Ordering::Relaxed) {
                 return Ok(false);
             }
-            let lines = whole_lines(&file, at, end)?;
-            out.write_all(&compress::frame(&lines)?)?;
+            whole_lines(&file, at, end, &mut lines)?;
+            frames.write(&lines, &mut out)?;
             at += lines.len() as u64;
         }
         // How old it is, is how old its last event is.
@@ -205,24 +207,24 @@ impl Task {
     }
 }
 
-// About as many as a frame has; one line at least, and at the end what has no end either.
-fn whole_lines(file: &File, at: u64, end: u64) -> io::Result<Vec<u8>> {
-    let mut octets = Vec::new();
+// Reads about as many as a frame has; one line at least, and at the end what has no end either.
+fn whole_lines(file: &File, at: u64, end: u64, octets: &mut Vec<u8>) -> io::Result<()> {
+    octets.clear();
     loop {
         let length = octets.len();
         let more = (end - at - length as u64).min(FRAME);
         octets.resize(length + usize::try_from(more).unwrap_or(0), 0);
         file.read_exact_at(octets.get_mut(length..).unwrap_or_default(), at + length as u64)?;
         if at + octets.len() as u64 == end {
-            return Ok(octets);
+            return Ok(());
         }
         // Nobody who writes here writes such a line.
         if octets.len() >= MOST_CONTENT && !octets.contains(&b'\n') {
-            return Ok(octets);
+            return Ok(());
         }
-        if let Some(newline) = memchr::memrchr(b'\n', &octets) {
+        if let Some(newline) = memchr::memrchr(b'\n', octets) {
             octets.truncate(newline + 1);
-            return Ok(octets);
+            return Ok(());
         }
     }
 }

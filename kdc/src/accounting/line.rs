@@ -1,6 +1,6 @@
 //! A line of the event log as it stands in a file: what can be told of it without taking it apart in full.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr_iter, memchr2};
 use tessera_common::accounting::EventKind;
 
 /// How each line begins.
@@ -19,6 +19,17 @@ pub(super) fn seq(line: &[u8]) -> Option<u64> {
 pub(super) fn time_text(line: &[u8]) -> Option<&[u8]> {
     let (_, rest) = split_seq(line)?;
     rest.strip_prefix(TIME)?.get(..TIME_LENGTH)
+}
+
+/// The lines of a text, each with its end; the last may have none.
+pub(super) fn each(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = memchr_iter(b'\n', text).map(|at| at + 1);
+    let last = (text.last().is_some_and(|octet| *octet != b'\n')).then_some(text.len());
+    ends.chain(last).scan(0, |from, end| {
+        let line = text.get(*from..end);
+        *from = end;
+        line
+    })
 }
 
 fn split_seq(line: &[u8]) -> Option<(u64, &[u8])> {
@@ -208,6 +219,14 @@ mod tests {
             ]
         );
         assert_eq!(escaped("al\"i]ce"), r#"al\"i]ce"#);
+    }
+
+    #[test]
+    fn lines_have_their_ends_and_the_last_may_have_none() {
+        let lines = |text| each(text).collect::<Vec<&[u8]>>();
+        assert_eq!(lines(b"a\n\nbc\nd"), [&b"a\n"[..], b"\n", b"bc\n", b"d"]);
+        assert_eq!(lines(b"a\n"), [b"a\n"]);
+        assert!(lines(b"").is_empty());
     }
 
     #[test]

@@ -29,7 +29,7 @@ use tessera_common::accounting::{EventKind, EventRecord, EventTime};
 use crate::clock;
 use crate::config::AccountingConfig;
 use crate::log::Log;
-use crate::realm::accounting::{Event, ShutOutLine};
+use crate::realm::accounting::{Event, Phrases, ShutOutLine};
 use events::Events;
 
 pub use counters::Counters;
@@ -116,14 +116,14 @@ impl Accounting {
         let now = clock::now();
         self.counters.request(event, now);
         self.log.event(event, now);
-        self.keep(|line| event.put_json(line));
+        self.keep(|line, phrases| event.put_json(phrases, line));
     }
 
     /// Somebody is shut out.
     pub fn shut_out(&self, who: &ShutOutLine) {
         self.counters.shut_out(who);
         self.log.warn(who);
-        self.keep(|line| who.put_json(line, clock::now()));
+        self.keep(|line, _| who.put_json(line, clock::now()));
     }
 
     /// An administrator asked for something, or the daemon itself changed something. Its number is given here.
@@ -160,11 +160,11 @@ impl Accounting {
         }
     }
 
-    fn keep(&self, put: impl FnOnce(&mut String)) {
+    fn keep(&self, put: impl FnOnce(&mut String, &mut Phrases)) {
         if let Some(events) = &self.events {
-            LINE.with_borrow_mut(|line| {
+            WORDS.with_borrow_mut(|(line, phrases)| {
                 line.clear();
-                put(line);
+                put(line, phrases);
                 events.queue.push(line);
             });
         }
@@ -173,5 +173,5 @@ impl Accounting {
 
 thread_local! {
     /// Where lines are put into words, in memory that is kept.
-    static LINE: RefCell<String> = RefCell::default();
+    static WORDS: RefCell<(String, Phrases)> = RefCell::default();
 }

@@ -36,6 +36,7 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct Page {
     text: String,
+    lines: u64,
     /// Octets that were taken and are not in the file yet.
     taken: usize,
     /// The number of the next event.
@@ -48,6 +49,7 @@ struct Page {
 #[derive(Default)]
 pub(super) struct Taken {
     pub(super) text: String,
+    pub(super) lines: u64,
     /// The number of the last one; `None`, there is none.
     pub(super) last: Option<u64>,
     /// How many events were lost before.
@@ -130,6 +132,7 @@ impl Queue {
             page.put(&members);
         }
         core::mem::swap(&mut into.text, &mut page.text);
+        into.lines = core::mem::take(&mut page.lines);
         page.taken = into.text.len();
         into.last = (page.taken > 0).then(|| page.next - 1);
         figures::set(&self.figures.queued, page.taken);
@@ -151,12 +154,12 @@ impl Queue {
 
 impl Page {
     fn put(&mut self, members: &str) {
-        let mut digits = [0; 20];
         self.text.push_str(HEAD);
-        self.text.push_str(decimal(self.next, &mut digits));
+        self.text.push_str(itoa::Buffer::new().format(self.next));
         self.text.push(',');
         self.text.push_str(members);
         self.text.push_str("}\n");
+        self.lines += 1;
         self.next += 1;
     }
 }
@@ -178,23 +181,6 @@ fn lost(count: u64) -> String {
         detail: Some("the queue was full: the log is not written as fast as events come".into()),
         ..EventRecord::new(0, EventTime(clock::now()), EventKind::Lost)
     })
-}
-
-fn decimal(number: u64, digits: &mut [u8; 20]) -> &str {
-    let mut rest = number;
-    let mut start = digits.len();
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-        start -= 1;
-        if rest == 0 {
-            break;
-        }
-    }
-    digits
-        .get(start..)
-        .and_then(|digits| core::str::from_utf8(digits).ok())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -221,11 +207,9 @@ mod tests {
         queue.push("\"b\":2");
         let first = taken(&queue);
         assert_eq!(first.text, "{\"seq\":9,\"a\":1}\n{\"seq\":10,\"b\":2}\n");
-        assert_eq!((first.last, first.lost), (Some(10), 0));
+        assert_eq!((first.lines, first.last, first.lost), (2, Some(10), 0));
         queue.done();
         assert_eq!(taken(&queue).last, None);
-        assert_eq!(decimal(0, &mut [0; 20]), "0");
-        assert_eq!(decimal(u64::MAX, &mut [0; 20]), u64::MAX.to_string());
     }
 
     #[test]

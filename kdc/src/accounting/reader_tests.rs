@@ -39,9 +39,10 @@ fn log() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let name = |seq| if seq % 10 == 0 { "bob" } else { "alice" };
     let lines = |from: u64, upto: u64| (from..=upto).map(|seq| line(seq, name(seq))).collect::<String>();
+    let mut frames = crate::accounting::compress::Frames::new().unwrap();
     let mut compressed = Vec::new();
     for at in [1, 101, 201] {
-        compressed.extend(crate::accounting::compress::frame(lines(at, at + 99).as_bytes()).unwrap());
+        frames.write(lines(at, at + 99).as_bytes(), &mut compressed).unwrap();
     }
     fs::write(dir.path().join("events-00000000000000000001.jsonl.zst"), compressed).unwrap();
     fs::write(dir.path().join("events-00000000000000000301.jsonl"), lines(301, 600)).unwrap();

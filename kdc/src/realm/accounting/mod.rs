@@ -1,6 +1,7 @@
 //! What happened? One event for each request, whatever came of it.
 
 mod json;
+mod phrases;
 
 use core::fmt::{self, Write as _};
 use core::net::SocketAddr;
@@ -15,7 +16,9 @@ use super::lockout::{ClientTrip, NetworkTrip};
 use super::principal::PrincipalId;
 use super::rules::RuleName;
 
-pub use json::{put_string, put_time};
+pub use json::put_string;
+pub(crate) use json::put_time;
+pub use phrases::Phrases;
 
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -345,11 +348,10 @@ fn put_address(out: &mut String, peer: SocketAddr) {
         let _ = write!(out, "{peer}");
         return;
     };
-    for (at, octet) in peer.ip().octets().into_iter().enumerate() {
-        out.push_str(if at == 0 { "" } else { "." });
+    for (octet, behind) in peer.ip().octets().into_iter().zip([".", ".", ".", ":"]) {
         put_number(out, i64::from(octet));
+        out.push_str(behind);
     }
-    out.push(':');
     put_number(out, i64::from(peer.port()));
 }
 
@@ -366,22 +368,13 @@ fn put_quoted(out: &mut String, value: &str) {
 }
 
 fn put_number(out: &mut String, number: i64) {
-    if number < 0 {
-        out.push('-');
-    }
-    let magnitude = number.unsigned_abs();
-    let digits = magnitude.checked_ilog10().map_or(1, |log| log + 1);
-    match u32::try_from(magnitude) {
-        Ok(magnitude) => put_digits(out, magnitude, digits),
-        Err(_) => out.push_str(&magnitude.to_string()),
-    }
+    out.push_str(itoa::Buffer::new().format(number));
 }
 
-/// Writes the last `width` decimal digits of a number, with zeros before it.
-pub(crate) fn put_digits(out: &mut String, number: u32, width: u32) {
-    let mut place = 10u32.pow(width.clamp(1, 10) - 1);
-    while place > 0 {
-        out.push(char::from(b'0' + u8::try_from(number / place % 10).unwrap_or(0)));
-        place /= 10;
-    }
+/// Writes millionths of a second, all six digits of them.
+pub(crate) fn put_micros(out: &mut String, usec: u32) {
+    const MILLION: u32 = 1_000_000;
+    // The digit before them keeps the zeros that they begin with.
+    let mut digits = itoa::Buffer::new();
+    out.push_str(digits.format(MILLION + usec % MILLION).get(1..).unwrap_or_default());
 }
