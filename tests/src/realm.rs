@@ -346,7 +346,13 @@ impl RealmBuilder {
         } else {
             ""
         };
-        let toml = format!("[realm]\n{realm}\n[listen]\n{listen}{sections}{process}");
+        // What became of each request is seen at once, and in order.
+        let log = if sections.contains("[log]") {
+            ""
+        } else {
+            "\n[log]\nrequests = true\n"
+        };
+        let toml = format!("[realm]\n{realm}\n[listen]\n{listen}{sections}{process}{log}");
         std::fs::write(directory.path().join("realm.toml"), toml).unwrap();
         Realm {
             directory,

@@ -72,7 +72,7 @@ pub enum WhenSlow {
 pub struct LogConfig {
     /// `format`; text by default.
     pub format: LogFormat,
-    /// `requests`: whether each request has a line; true by default.
+    /// `requests`: whether each request has a line; by default, where no events are kept: it is told in one log.
     pub requests: bool,
 }
 
@@ -177,7 +177,7 @@ pub(super) fn read_accounting(file: &Path, mut table: Table<'_, '_>) -> Accounti
     }
 }
 
-pub(super) fn read_log(mut table: Table<'_, '_>) -> LogConfig {
+pub(super) fn read_log(mut table: Table<'_, '_>, accounting: &AccountingConfig) -> LogConfig {
     let format = table.value("format", "\"text\" or \"json\"", |v| match reader::string(v)? {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
@@ -187,7 +187,7 @@ pub(super) fn read_log(mut table: Table<'_, '_>) -> LogConfig {
     table.finish();
     LogConfig {
         format: format.map_or(LogFormat::Text, |found| found.value),
-        requests: requests.is_none_or(|found| found.value),
+        requests: requests.map_or(!accounting.enabled, |found| found.value),
     }
 }
 
@@ -260,6 +260,13 @@ mod tests {
             requests: false,
         };
         assert_eq!(config.log, log);
+        for (keys, requests) in [
+            ("", false),
+            ("[accounting]\nenabled = false", true),
+            ("[log]\nrequests = true", true),
+        ] {
+            assert_eq!(parse(keys).unwrap().log.requests, requests, "{keys}");
+        }
         let unbounded = parse("[accounting]\nmax-size = 0\nrotate-every = \"0s\"")
             .unwrap()
             .accounting;

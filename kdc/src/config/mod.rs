@@ -294,7 +294,7 @@ fn read(file: &Path, mut root: Table<'_, '_>) -> Option<Config> {
     let passwords = PasswordsConfig::read(file, root.table("passwords"));
     let process = ProcessConfig::read(root.table("process"));
     let accounting = read_accounting(file, root.table("accounting"));
-    let log = read_log(root.table("log"));
+    let log = read_log(root.table("log"), &accounting);
     root.finish();
     Some(Config {
         file: file.to_owned(),
@@ -369,6 +369,9 @@ mod tests {
         assert_eq!(least.listen.kerberos, []);
         least.listen.kerberos.clone_from(&shipped.listen.kerberos);
         least.listen.password.clone_from(&shipped.listen.password);
+        // Who tries it out at a terminal sees each request.
+        assert!(!least.log.requests);
+        least.log.requests = true;
         assert_eq!(least, shipped);
     }
 
