@@ -2,11 +2,15 @@
 
 use core::time::Duration;
 
+use tessera_common::Random;
 use tessera_common::name::Name;
 use tessera_common::time::KerberosTime;
 
-use super::finding::Finding;
+use super::finding::{Finding, Item, Whose};
+use crate::realm::founding;
+use crate::realm::keys::FreshKeys;
 use crate::realm::principal::{PrincipalId, PrincipalRecord};
+use crate::realm::settings::RealmSettings;
 use crate::store::OpenKey;
 
 /// A principal of another database, in this realm's terms, with its keys open.
@@ -50,6 +54,41 @@ impl ImportedPrincipal {
         let newest = self.newest_kvno();
         for key in self.keys.iter_mut().filter(|key| Some(key.kvno) != newest) {
             key.retired = Some(now.plus(longest_life));
+        }
+    }
+
+    /// Makes up for keys, none of which is here: one that the realm cannot be without gets random ones, of the version after
+    /// `newest`, and of another that had some it is told. `other` is whose KDC had it, and `newest` its newest version there, if
+    /// it had any.
+    pub(super) fn make_up_for_keys(
+        &mut self,
+        newest: Option<u32>,
+        other: &str,
+        settings: &RealmSettings,
+        now: KerberosTime,
+        random: &mut dyn Random,
+    ) {
+        let (line, whose) = (self.line, Whose::Principal(self.shown.clone()));
+        if founding::is_built_in(&self.record.name, &settings.name) {
+            let kvno = newest.unwrap_or_default().saturating_add(1);
+            self.keys = FreshKeys::at_random(&settings.enctypes, random)
+                .into_open(kvno, now)
+                .collect();
+            self.record.keys_changed = Some(now);
+            let what = format!("new keys, of version {kvno}");
+            let finding = Finding::changed(line, whose, Item::Key, what, "the realm cannot be without them");
+            let advice =
+                format!("tickets that {other}'s KDC issued under the former ones are refused: everybody logs in anew");
+            self.findings.push(finding.advising(advice));
+        } else if newest.is_some() {
+            let what = "the principal, without any key";
+            let finding = Finding::changed(line, whose, Item::Principal, what, "none of its keys is of use here");
+            let advice = format!(
+                "set a password (principal password {0}), or make keys for a service (principal rotate {0}) and fetch them \
+                 (principal keytab {0})",
+                self.shown
+            );
+            self.findings.push(finding.advising(advice));
         }
     }
 

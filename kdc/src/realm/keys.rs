@@ -10,7 +10,7 @@ use tessera_common::time::KerberosTime;
 
 use super::principal::{Attributes, PrincipalRecord, StoredKey};
 use super::settings::RealmSettings;
-use crate::store::View;
+use crate::store::{OpenKey, View};
 pub use rotation::{
     MOST_FORMER_VERSIONS, Unrotated, activate, check_nothing_staged, drop_past, former, newest_made, next_past, purge,
     rollover_due, shortest_rollover, stage, staged_kvno,
@@ -42,6 +42,17 @@ impl FreshKeys {
                 .map(|etype| (Key::random(*etype, random), None))
                 .collect(),
         )
+    }
+
+    /// The keys themselves, of this version and made then.
+    pub fn into_open(self, kvno: u32, made: KerberosTime) -> impl Iterator<Item = OpenKey> {
+        self.0.into_iter().map(move |(key, salt)| OpenKey {
+            kvno,
+            key,
+            salt,
+            made: Some(made),
+            retired: None,
+        })
     }
 }
 

@@ -3,7 +3,6 @@
 use core::time::Duration;
 
 use tessera_common::Random;
-use tessera_common::crypto::{EncType, Key};
 use tessera_common::name::{Name, Principal};
 use tessera_common::time::KerberosTime;
 
@@ -17,7 +16,6 @@ use crate::migration::principal::ImportedPrincipal;
 use crate::realm::founding;
 use crate::realm::principal::{Attributes, PrincipalRecord};
 use crate::realm::settings::RealmSettings;
-use crate::store::OpenKey;
 
 /// What becomes of an entry.
 pub(super) enum Converted {
@@ -60,8 +58,11 @@ impl Converter<'_> {
         let sets = key_sets::open(&self.opener, line, entry, &mut |finding| tell.findings.push(finding))?;
         imported.keys = sets.keys;
         imported.former_passwords = sets.former_passwords;
+        imported.findings = tell.findings;
         if imported.keys.is_empty() {
-            self.without_keys(&mut imported, entry, &mut tell, random);
+            // Without keys, an entry has a version all the same.
+            let newest = Some(entry.kvno).filter(|_| !entry.keys.is_empty());
+            imported.make_up_for_keys(newest, "Heimdal", self.settings, self.now, random);
         } else if name.tgs_realm() == Some(self.settings.name.as_str())
             && let Some(life) = self.life_of(entry)
         {
@@ -70,7 +71,6 @@ impl Converter<'_> {
                 .saturating_add(self.settings.clock_skew);
             imported.retire_former(self.now, life);
         }
-        imported.findings = tell.findings;
         Ok(Converted::Principal(Box::new(imported)))
     }
 
@@ -78,40 +78,6 @@ impl Converter<'_> {
     fn life_of(&self, entry: &Entry) -> Option<Duration> {
         let own = entry.max_life.map(span);
         own.into_iter().chain(self.longest_life).min()
-    }
-
-    fn without_keys(
-        &self,
-        imported: &mut ImportedPrincipal,
-        entry: &Entry,
-        tell: &mut Teller<'_>,
-        random: &mut dyn Random,
-    ) {
-        let none = "none of its keys is of use here";
-        if !founding::is_built_in(&imported.record.name, &self.settings.name) {
-            if !entry.keys.is_empty() {
-                let advice = format!(
-                    "set a password (principal password {0}), or make keys for a service (principal rotate {0}) and fetch \
-                     them (principal keytab {0})",
-                    imported.shown
-                );
-                tell.changed(Item::Principal, "the principal, without any key", none, &advice);
-            }
-            return;
-        }
-        let kvno = entry.kvno.saturating_add(1);
-        let fresh = |etype: &EncType| OpenKey {
-            kvno,
-            key: Key::random(*etype, random),
-            salt: None,
-            made: Some(self.now),
-            retired: None,
-        };
-        imported.keys = self.settings.enctypes.iter().map(fresh).collect();
-        imported.record.keys_changed = Some(self.now);
-        let what = format!("new keys, of version {kvno}");
-        let advice = "tickets that Heimdal's KDC issued under the former ones are refused: everybody logs in anew";
-        tell.changed(Item::Key, &what, "the realm cannot be without them", advice);
     }
 
     /// Why an entry is no principal of this realm, and what to do about it.

@@ -3,7 +3,6 @@
 use core::time::Duration;
 
 use tessera_common::Random;
-use tessera_common::crypto::{EncType, Key};
 use tessera_common::name::{Name, Principal, Realm};
 use tessera_common::time::KerberosTime;
 
@@ -182,9 +181,30 @@ impl Converter<'_> {
         imported: &mut ImportedPrincipal,
         random: &mut dyn Random,
     ) -> Result<(), String> {
-        let Some(newest) = princ.newest_kvno() else {
-            return Ok(());
-        };
+        let newest = princ.newest_kvno();
+        if let Some(newest) = newest {
+            self.open_keys(about, princ, newest, imported)?;
+        }
+        if imported.keys.is_empty() {
+            imported.make_up_for_keys(newest, "MIT", self.settings, self.now, random);
+        } else if imported.record.name.tgs_realm() == Some(self.settings.name.as_str())
+            && let Some(life) = imported.record.max_life
+        {
+            let life = life
+                .max(self.settings.lifetime)
+                .saturating_add(self.settings.clock_skew);
+            imported.retire_former(self.now, life);
+        }
+        Ok(())
+    }
+
+    fn open_keys(
+        &self,
+        about: &About<'_>,
+        princ: &PrincipalLine,
+        newest: u32,
+        imported: &mut ImportedPrincipal,
+    ) -> Result<(), String> {
         let is_built_in = founding::is_built_in(&imported.record.name, &self.settings.name);
         let master = self.masters.get(princ.tl_data.master_key_version)?;
         let mut left = LeftKeys::default();
@@ -232,45 +252,7 @@ impl Converter<'_> {
                 .of(superseded);
             imported.findings.push(finding);
         }
-        if imported.keys.is_empty() {
-            self.without_keys(about, newest, imported, random);
-        } else if imported.record.name.tgs_realm() == Some(self.settings.name.as_str())
-            && let Some(life) = imported.record.max_life
-        {
-            let life = life
-                .max(self.settings.lifetime)
-                .saturating_add(self.settings.clock_skew);
-            imported.retire_former(self.now, life);
-        }
         Ok(())
-    }
-
-    fn without_keys(&self, about: &About<'_>, newest: u32, imported: &mut ImportedPrincipal, random: &mut dyn Random) {
-        if !founding::is_built_in(&imported.record.name, &self.settings.name) {
-            let what = "the principal, without any key";
-            let finding = about.changed(Item::Principal, what, "none of its keys is of use here");
-            let advice = format!(
-                "set a password (principal password {0}), or make keys for a service (principal rotate {0}) and fetch them \
-                 (principal keytab {0})",
-                about.shown
-            );
-            imported.findings.push(finding.advising(advice));
-            return;
-        }
-        let kvno = newest.saturating_add(1);
-        let fresh = |etype: &EncType| OpenKey {
-            kvno,
-            key: Key::random(*etype, random),
-            salt: None,
-            made: Some(self.now),
-            retired: None,
-        };
-        imported.keys = self.settings.enctypes.iter().map(fresh).collect();
-        imported.record.keys_changed = Some(self.now);
-        let what = format!("new keys, of version {kvno}");
-        let finding = about.changed(Item::Key, what, "the realm cannot be without them");
-        let advice = "tickets that MIT's KDC issued under the former ones are refused: everybody logs in anew";
-        imported.findings.push(finding.advising(advice));
     }
 
     fn policy(&self, about: &About<'_>, princ: &PrincipalLine, imported: &mut ImportedPrincipal) {

@@ -323,6 +323,22 @@ fn a_krbtgt_of_weak_keys_gets_new_ones_of_the_next_version() {
 }
 
 #[test]
+fn a_principal_that_the_realm_cannot_be_without_gets_keys_where_it_has_none() {
+    let mut dump = Dump::new();
+    for name in ["kadmin/admin@R", "kadmin/changepw@R", "host/a@R"] {
+        dump.add(name, &[], |_| (), &[]);
+    }
+    let imported = dump.import();
+    for made in ["kadmin/admin", "kadmin/changepw"] {
+        let kvnos: Vec<_> = imported.keys(made).into_iter().map(|(kvno, _)| kvno).collect();
+        assert_eq!(kvnos, [1; 4], "{made}");
+        imported.told(&format!("{made}\tnew keys, of version 1"));
+        assert_eq!(imported.principal(made).keys_changed, Some(NOW));
+    }
+    assert!(imported.keys("host/a").is_empty());
+}
+
+#[test]
 fn names_that_are_not_of_this_realm_or_cannot_be_are_left_out() {
     let mut dump = Dump::new();
     dump.user("krbtgt/R@OTHER", &[]).user("bob@OTHER", &[]);
