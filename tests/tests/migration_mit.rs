@@ -684,7 +684,7 @@ fn what_cannot_be_imported_whole_changes_nothing_and_says_why() {
 #[ignore = "needs MIT's tools"]
 fn mits_reference_dumps_are_imported_or_refused_for_a_reason() {
     let vectors = std::env::var_os("TESSERA_VECTORS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"),
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors"),
         PathBuf::from,
     );
     for (name, expected) in [
