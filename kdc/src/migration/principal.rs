@@ -1,7 +1,5 @@
 //! A principal of another database, in this realm's terms.
 
-use core::time::Duration;
-
 use tessera_common::Random;
 use tessera_common::name::Name;
 use tessera_common::time::KerberosTime;
@@ -48,12 +46,11 @@ impl ImportedPrincipal {
         }
     }
 
-    /// Says until when the former keys of a ticket-granting service are good: as long as a ticket under them can live, none of
-    /// which is made from `now` on.
-    pub fn retire_former(&mut self, now: KerberosTime, longest_life: Duration) {
+    /// Says until when the former keys of a ticket-granting service are good: as long as a ticket under them can live.
+    pub fn retire_former(&mut self, end: KerberosTime) {
         let newest = self.newest_kvno();
         for key in self.keys.iter_mut().filter(|key| Some(key.kvno) != newest) {
-            key.retired = Some(now.plus(longest_life));
+            key.retired = Some(end);
         }
     }
 
@@ -144,7 +141,7 @@ mod tests {
     fn former_keys_have_an_end_and_the_present_ones_none() {
         let mut principal = ImportedPrincipal::new(1, Name::parse("krbtgt/R").unwrap());
         principal.keys = vec![key(3), key(2), key(2)];
-        principal.retire_former(KerberosTime(100), Duration::from_secs(5));
+        principal.retire_former(KerberosTime(105));
         let ends: Vec<_> = principal.keys.iter().map(|key| key.retired).collect();
         assert_eq!(ends, [None, Some(KerberosTime(105)), Some(KerberosTime(105))]);
     }

@@ -88,7 +88,12 @@ impl Former {
 /// than they are now, or postdated to begin later, may outlive the key. The skew is for clocks that are behind.
 #[must_use]
 pub fn last_need(record: &PrincipalRecord, settings: &RealmSettings, now: KerberosTime) -> KerberosTime {
-    let own = record.max_life.unwrap_or_default();
+    need_ends(record.max_life.unwrap_or_default(), settings, now)
+}
+
+/// Until when a ticket may need a key that seals none from now on, if `own` is as long as the principal lets tickets live.
+#[must_use]
+pub fn need_ends(own: Duration, settings: &RealmSettings, now: KerberosTime) -> KerberosTime {
     let skew = settings.clock_skew.max(Duration::from_secs(1));
     now.plus(settings.lifetime.max(own).saturating_add(skew))
 }

@@ -13,9 +13,9 @@ use super::key_sets::{self, Opener};
 use crate::migration::finding::{Finding, Item, Whose};
 use crate::migration::importer::ImportError;
 use crate::migration::principal::ImportedPrincipal;
-use crate::realm::founding;
 use crate::realm::principal::{Attributes, PrincipalRecord};
 use crate::realm::settings::RealmSettings;
+use crate::realm::{founding, keys};
 
 /// What becomes of an entry.
 pub(super) enum Converted {
@@ -66,10 +66,7 @@ impl Converter<'_> {
         } else if name.tgs_realm() == Some(self.settings.name.as_str())
             && let Some(life) = self.life_of(entry)
         {
-            let life = life
-                .max(self.settings.lifetime)
-                .saturating_add(self.settings.clock_skew);
-            imported.retire_former(self.now, life);
+            imported.retire_former(keys::need_ends(life, self.settings, self.now));
         }
         Ok(Converted::Principal(Box::new(imported)))
     }

@@ -17,10 +17,10 @@ use super::survey::Aliases;
 use super::tl_data;
 use crate::migration::finding::{Finding, Item, Outcome, Whose};
 use crate::migration::principal::{ImportedPrincipal, drop_superseded};
-use crate::realm::founding;
 use crate::realm::policy::MOST_HISTORY;
 use crate::realm::principal::{Attributes, ShutOut};
 use crate::realm::settings::RealmSettings;
+use crate::realm::{founding, keys};
 use crate::store::OpenKey;
 
 /// What principals are read by.
@@ -190,10 +190,7 @@ impl Converter<'_> {
         } else if imported.record.name.tgs_realm() == Some(self.settings.name.as_str())
             && let Some(life) = imported.record.max_life
         {
-            let life = life
-                .max(self.settings.lifetime)
-                .saturating_add(self.settings.clock_skew);
-            imported.retire_former(self.now, life);
+            imported.retire_former(keys::need_ends(life, self.settings, self.now));
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Whole imports of small dumps.
 
+use core::time::Duration;
 use std::io::Cursor;
 use std::path::PathBuf;
 
@@ -310,6 +311,18 @@ fn krbtgts_former_keys_stay_good_as_long_as_a_ticket_under_them_can_live() {
         imported.told(&format!("{made}\tthe principal is made, with random keys"));
         assert_eq!(imported.keys(made).len(), 4);
     }
+
+    // Without a skew as well, none ends in the second in which a ticket does.
+    let settings = RealmSettings {
+        clock_skew: Duration::ZERO,
+        ..settings()
+    };
+    let imported = Dump::new()
+        .import_with(&settings, &stash())
+        .map_err(|why| why.to_string())
+        .unwrap();
+    let record = imported.principal("krbtgt/R");
+    assert_eq!(record.keys[1].retired, Some(KerberosTime(NOW.0 + 86_400 + 1)));
 }
 
 #[test]
