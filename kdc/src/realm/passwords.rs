@@ -273,15 +273,21 @@ pub fn remember(
     Ok(())
 }
 
-// Of the keys of the present password, the one that is made soonest (RFC 3962: 4096 rounds; RFC 8009: 32768).
+// Of the keys of the present password, the one that is made soonest.
 fn cheapest(record: &PrincipalRecord) -> Option<&StoredKey> {
-    let cost = |key: &&StoredKey| match key.etype {
+    let from_password = record.current_keys().filter(|key| key.salt.is_some());
+    from_password.min_by_key(|key| cost(key.etype))
+}
+
+/// What a key of this enctype costs to be made from a password, beside the others (RFC 3962: 4096 rounds; RFC 8009: 32768).
+#[must_use]
+pub const fn cost(etype: EncType) -> u8 {
+    match etype {
         EncType::Aes128CtsHmacSha1_96 => 0,
         EncType::Aes256CtsHmacSha1_96 => 1,
         EncType::Aes128CtsHmacSha256_128 => 2,
         EncType::Aes256CtsHmacSha384_192 => 3,
-    };
-    record.current_keys().filter(|key| key.salt.is_some()).min_by_key(cost)
+    }
 }
 
 impl PasswordRefused {

@@ -15,6 +15,7 @@ use crate::migration::enctype_name::enctype_name;
 use crate::migration::finding::{Finding, Item, Whose};
 use crate::migration::importer::ImportError;
 use crate::migration::principal::drop_superseded;
+use crate::realm::passwords::cost;
 use crate::store::OpenKey;
 
 /// What keys are opened with.
@@ -226,7 +227,7 @@ fn former_passwords(keys: &[OpenKey], newest: u32) -> Vec<OpenKey> {
     let mut former: Vec<OpenKey> = Vec::new();
     for key in keys.iter().filter(|key| key.kvno != newest && key.salt.is_some()) {
         match former.last_mut().filter(|last| last.kvno == key.kvno) {
-            Some(last) if key.key.etype().number() < last.key.etype().number() => *last = key.clone(),
+            Some(last) if cost(key.key.etype()) < cost(last.key.etype()) => *last = key.clone(),
             Some(_) => {}
             None => former.push(key.clone()),
         }

@@ -5,6 +5,7 @@ use tessera_common::crypto::{EncType, Key};
 use super::key_data::KeyData;
 use super::master_keys::MasterKeys;
 use super::principal_line::PrincipalLine;
+use crate::realm::passwords::cost;
 
 /// The keys that former passwords can be opened with.
 #[derive(Debug, Default)]
@@ -33,26 +34,15 @@ impl HistoryKeys {
 
     /// The key of a former password that is made soonest of those that can be opened, and what was written with it.
     pub(super) fn cheapest<'d>(&self, kvno: u32, password: &'d [KeyData]) -> Option<(Key, &'d KeyData)> {
+        // Those of the version that is named first; older releases are not exact about it.
+        let (named, others): (Vec<_>, Vec<_>) = self.keys.iter().partition(|(own, _)| *own == kvno);
         let open = |data: &'d KeyData| {
-            // Those of the version that is named first; older releases are not exact about it.
-            let (named, others): (Vec<_>, Vec<_>) = self.keys.iter().partition(|(own, _)| *own == kvno);
-            let mut keys = named.into_iter().chain(others);
+            let mut keys = named.iter().chain(&others);
             let key = keys.find_map(|(_, key)| data.open_known(key).ok().flatten())?;
             Some((key, data))
         };
-        password
-            .iter()
-            .filter_map(open)
-            .min_by_key(|(key, _)| cost(key.etype()))
-    }
-}
-
-// RFC 3962: 4096 rounds; RFC 8009: 32768.
-const fn cost(etype: EncType) -> u8 {
-    match etype {
-        EncType::Aes128CtsHmacSha1_96 => 0,
-        EncType::Aes256CtsHmacSha1_96 => 1,
-        EncType::Aes128CtsHmacSha256_128 => 2,
-        EncType::Aes256CtsHmacSha384_192 => 3,
+        let mut sorted: Vec<&KeyData> = password.iter().collect();
+        sorted.sort_by_key(|data| EncType::from_number(data.etype).map_or(u8::MAX, cost));
+        sorted.into_iter().find_map(open)
     }
 }
