@@ -76,6 +76,7 @@ pub mod error_code;
 pub mod fast;
 pub mod flags;
 pub mod gss;
+pub mod hexadecimal;
 pub mod keytab;
 pub mod kpasswd;
 pub mod krb5_conf;

@@ -5,6 +5,8 @@ use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::Zeroizing;
 
+use crate::hexadecimal;
+
 /// A password. Wiped when dropped, never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(Zeroizing<String>);
@@ -67,30 +69,16 @@ impl fmt::Debug for HexOctets {
 
 impl Serialize for HexOctets {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut text = Zeroizing::new(String::with_capacity(2 * self.0.len()));
-        for octet in self.0.iter() {
-            for digit in [octet >> 4, octet & 15] {
-                text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-            }
-        }
-        serializer.serialize_str(&text)
+        serializer.serialize_str(&Zeroizing::new(hexadecimal::write(&self.0)))
     }
 }
 
 impl<'de> Deserialize<'de> for HexOctets {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Zeroizing::new(String::deserialize(deserializer)?);
-        let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let octets = text.as_bytes().chunks(2).map(|pair| match pair {
-            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-            _ => None,
-        });
-        // Room for all from the start: growing would leave copies behind.
-        let mut whole = Zeroizing::new(Vec::with_capacity(text.len() / 2 + 1));
-        for octet in octets {
-            whole.push(octet.ok_or_else(|| de::Error::custom("a key is written in pairs of hexadecimal digits"))?);
-        }
-        Ok(Self(whole))
+        hexadecimal::read(text.as_bytes())
+            .map(Self)
+            .ok_or_else(|| de::Error::custom("a key is written in pairs of hexadecimal digits"))
     }
 }
 

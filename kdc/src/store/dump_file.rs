@@ -18,13 +18,13 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tessera_common::hexadecimal;
 use tessera_common::name::Realm;
 
 use super::atomic_file::AtomicFile;
 use super::dump_access::DumpedAccess;
 use super::dump_record::DumpedRecord;
 use super::error::{OpenError, io_error};
-use super::hexadecimal;
 use super::{KeyCheck, Keyring, View};
 use crate::realm::principal::PrincipalRecord;
 
@@ -143,7 +143,7 @@ impl<'a> DumpFile<'a> {
         if !(FORMAT..=FORMAT_WITH_ACCESS).contains(&header.tessera_dump) {
             return Err(malformed("the dump was written by a newer version of this program"));
         }
-        let value = hexadecimal::read(&header.master_key.check).and_then(|octets| octets.try_into().ok());
+        let value = hexadecimal::read(&header.master_key.check).and_then(|octets| octets.as_slice().try_into().ok());
         let value = value.ok_or_else(|| malformed("the master key's check is not 32 hexadecimal digits"))?;
         Ok(Self {
             path,

@@ -4,11 +4,11 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tessera_common::crypto::EncType;
+use tessera_common::hexadecimal;
 use tessera_common::name::Name;
 use tessera_common::role::RoleName;
 use tessera_common::time::KerberosTime;
 
-use super::hexadecimal;
 use crate::realm::policy::PolicyName;
 use crate::realm::principal::{Attributes, PrincipalId, PrincipalRecord, SealedKey, ShutOut, StoredKey};
 
@@ -200,13 +200,15 @@ impl DumpedKey {
         Ok(StoredKey {
             kvno: self.kvno,
             etype: EncType::from_name(&self.enctype).ok_or("an enctype is not known to this version of the program")?,
-            salt,
+            salt: salt.map(|salt| salt.to_vec()),
             made: self.made,
             retired: self.retired,
             sealed: SealedKey::new(
                 self.master_key,
                 octets(&self.nonce, "a nonce is not 24 hexadecimal digits")?,
-                hexadecimal::read(&self.sealed).ok_or("a sealed key is not hexadecimal")?,
+                hexadecimal::read(&self.sealed)
+                    .ok_or("a sealed key is not hexadecimal")?
+                    .to_vec(),
             ),
         })
     }
@@ -218,7 +220,7 @@ fn keys(dumped: Vec<DumpedKey>) -> Result<Vec<StoredKey>, &'static str> {
 
 fn octets<const N: usize>(text: &str, why: &'static str) -> Result<[u8; N], &'static str> {
     hexadecimal::read(text)
-        .and_then(|octets| octets.try_into().ok())
+        .and_then(|octets| octets.as_slice().try_into().ok())
         .ok_or(why)
 }
 

@@ -12,9 +12,10 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use tessera_common::hexadecimal;
 use zeroize::Zeroizing;
 
-use super::{Keyring, MASTER_KEY_OCTETS, MasterKey, atomic_file, hexadecimal};
+use super::{Keyring, MASTER_KEY_OCTETS, MasterKey, atomic_file};
 
 /// The credential's name: `LoadCredential=tessera-master-key:/etc/tessera/master.key` in the unit.
 pub const CREDENTIAL: &str = "tessera-master-key";
@@ -202,7 +203,7 @@ impl KeyFile {
                 .ok()
                 .filter(|id| *id > 0)
                 .ok_or_else(|| malformed(at, "the key has no number"))?;
-            let octets = hexadecimal::read(octets.trim()).map(Zeroizing::new);
+            let octets = hexadecimal::read(octets.trim());
             let octets: Option<[u8; MASTER_KEY_OCTETS]> = octets.and_then(|octets| octets.as_slice().try_into().ok());
             let octets = octets.ok_or_else(|| malformed(at, "the key is not 64 hexadecimal digits"))?;
             let master = MasterKey::new(id, Zeroizing::new(octets));

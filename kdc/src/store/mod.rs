@@ -15,7 +15,6 @@ mod figures;
 mod fill;
 mod found;
 mod head;
-mod hexadecimal;
 mod history;
 mod index;
 mod indexer;

@@ -18,6 +18,7 @@
 
 use core::fmt;
 
+use tessera_common::hexadecimal;
 use tessera_common::name::{NameError, Principal};
 use tessera_common::time::KerberosTime;
 
@@ -235,7 +236,7 @@ fn extensions_of(text: &str) -> Result<Vec<Extension>, LineError> {
     text.split(':')
         .enumerate()
         .map(|(at, digits)| {
-            let der = keys::hexadecimal(digits).ok_or(LineError::Hexadecimal(Field::Extensions))?;
+            let der = hexadecimal::read(digits).ok_or(LineError::Hexadecimal(Field::Extensions))?;
             Extension::parse(&der).ok_or(LineError::Extension(at + 1))
         })
         .collect()

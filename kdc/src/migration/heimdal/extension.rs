@@ -188,13 +188,13 @@ fn time(der: &[u8]) -> Option<KerberosTime> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tessera_common::hexadecimal;
     use tessera_common::tlv::{context, value};
 
-    use super::super::keys::hexadecimal;
     use super::*;
 
     fn octets(digits: &str) -> Vec<u8> {
-        hexadecimal(digits).unwrap().to_vec()
+        hexadecimal::read(digits).unwrap().to_vec()
     }
 
     fn wrapped(mandatory: u8, choice: u8, data: &[u8]) -> Vec<u8> {

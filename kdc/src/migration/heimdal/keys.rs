@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+use tessera_common::hexadecimal;
 use zeroize::Zeroizing;
 
 use super::entry::{Field, LineError, number};
@@ -71,26 +72,8 @@ fn octets_of(part: &str) -> Result<Zeroizing<Vec<u8>>, LineError> {
             let octets = quoted.strip_suffix('"').ok_or(LineError::Malformed(Field::Keys))?;
             Ok(Zeroizing::new(octets.as_bytes().to_vec()))
         }
-        None => hexadecimal(part).ok_or(LineError::Hexadecimal(Field::Keys)),
+        None => hexadecimal::read(part).ok_or(LineError::Hexadecimal(Field::Keys)),
     }
-}
-
-/// The octets of digits in either case.
-pub(super) fn hexadecimal(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
-        return None;
-    };
-    let digit = |octet: u8| {
-        char::from(octet)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
-    // As large as it will get: growing would leave copies of keys behind.
-    let mut octets = Zeroizing::new(Vec::with_capacity(pairs.len()));
-    for [high, low] in pairs {
-        octets.push(digit(*high)? << 4 | digit(*low)?);
-    }
-    Some(octets)
 }
 
 /// Says nothing of the key.

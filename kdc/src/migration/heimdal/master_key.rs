@@ -206,9 +206,9 @@ impl core::error::Error for MasterKeyFileError {}
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tessera_common::hexadecimal;
     use tessera_common::tlv::{context, value};
 
-    use super::super::keys::hexadecimal;
     use super::*;
     use crate::store::test_realm::Counter;
 
@@ -219,7 +219,7 @@ mod tests {
     const OPENED: &str = "FEBAD478C2BAC050A94AF9CD605CC68DBE740CCC5FD4C4FD5937940ADD9C8ADA";
 
     fn octets(digits: &str) -> Vec<u8> {
-        hexadecimal(digits).unwrap().to_vec()
+        hexadecimal::read(digits).unwrap().to_vec()
     }
 
     fn sealed(mkvno: Option<u32>, octets: Vec<u8>) -> DumpedKey {

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use tessera_common::hexadecimal;
+
 /// Reads the fields of a line from the front.
 pub(super) struct Fields<'l> {
     rest: Option<&'l [u8]>,
@@ -131,22 +133,11 @@ impl<'l> Fields<'l> {
                 _ => Err(self.error(what, FieldFault::Length)),
             };
         }
-        let (pairs, []) = field.as_chunks::<2>() else {
-            return Err(self.error(what, FieldFault::Length));
-        };
-        if pairs.len() != count {
+        if Some(field.len()) != count.checked_mul(2) {
             return Err(self.error(what, FieldFault::Length));
         }
-        let digit = |octet: u8| {
-            char::from(octet)
-                .to_digit(16)
-                .and_then(|digit| u8::try_from(digit).ok())
-        };
-        pairs
-            .iter()
-            .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
-            .collect::<Option<_>>()
-            .ok_or(self.error(what, FieldFault::Hexadecimal))
+        let octets = hexadecimal::read(field).ok_or(self.error(what, FieldFault::Hexadecimal))?;
+        Ok(octets.to_vec())
     }
 
     /// That there is no further field.
