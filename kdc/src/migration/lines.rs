@@ -1,17 +1,21 @@
 //! A text file, line by line, none of which may be longer than one can hold.
 
+use core::fmt;
 use std::io::{self, BufRead, Read as _};
+
+use zeroize::Zeroizing;
 
 /// The most octets of a line, its end not counted. A principal of MIT's has at most 32,767 values of 64 KB each, but its whole
 /// record is less than 64 KB in any database that there is; that is 128 KB as text.
 pub const MAX_LINE_OCTETS: usize = 4 << 20;
+/// Room for any line that there is: a line may hold open keys, and growing would leave copies of them behind.
+const USUAL_LINE_OCTETS: usize = 128 << 10;
 
-/// The lines of a text file. None is kept longer than until the next is read.
-#[derive(Debug)]
+/// The lines of a text file. None is kept longer than until the next is read; the last is wiped when this is dropped.
 pub struct Lines<R> {
     input: R,
     number: u64,
-    line: Vec<u8>,
+    line: Zeroizing<Vec<u8>>,
 }
 
 /// Why a line cannot be read.
@@ -33,11 +37,11 @@ pub enum LineError {
 
 impl<R: BufRead> Lines<R> {
     /// The lines of `input`.
-    pub const fn new(input: R) -> Self {
+    pub fn new(input: R) -> Self {
         Self {
             input,
             number: 0,
-            line: Vec::new(),
+            line: Zeroizing::new(Vec::with_capacity(USUAL_LINE_OCTETS)),
         }
     }
 
@@ -71,6 +75,13 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
+/// Says nothing of the line.
+impl<R> fmt::Debug for Lines<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Lines(line {}, [redacted])", self.number)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +94,7 @@ mod tests {
             assert_eq!(lines.number(), number);
         }
         assert!(lines.next_line().unwrap().is_none());
+        assert_eq!(format!("{lines:?}"), "Lines(line 4, [redacted])");
     }
 
     #[test]
