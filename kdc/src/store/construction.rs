@@ -5,15 +5,14 @@ use std::sync::Arc;
 use tessera_common::Random;
 use tessera_common::crypto::Key;
 use tessera_common::time::KerberosTime;
-use zeroize::Zeroizing;
 
-use super::durable::{FIRST_MASTER, random};
+use super::durable::{FIRST_MASTER, new_keyring};
 use super::error::OpenError;
 use super::key_file::KeyFile;
 use super::notice::{Notice, Report};
 use super::offline::{Location, refuse_database, write_database};
 use super::state_dir::StateDir;
-use super::{Author, Change, Extract, Keyring, MASTER_KEY_OCTETS, MasterKey, StoreError, View, encoding};
+use super::{Author, Change, Extract, Keyring, StoreError, View, encoding};
 use crate::realm::access_record::{AccessRecord, Declared};
 use crate::realm::principal::{PrincipalId, PrincipalRecord, Purpose, StoredKey};
 
@@ -56,15 +55,7 @@ impl Construction {
         let key_file = KeyFile::of(&state.path, location.credentials.as_deref());
         let found = key_file.read()?;
         let new_master = found.is_none();
-        let keyring = match found {
-            Some(keyring) => keyring,
-            None => {
-                let mut octets = Zeroizing::new([0; MASTER_KEY_OCTETS]);
-                random(octets.as_mut(), &state)?;
-                Keyring::new(MasterKey::new(FIRST_MASTER, octets))
-            }
-        };
-        let keyring = Arc::new(keyring);
+        let keyring = Arc::new(found.unwrap_or_else(|| new_keyring(FIRST_MASTER)));
         Ok(Self {
             location: location.clone(),
             state,

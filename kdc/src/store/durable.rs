@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use tessera_common::name::Realm;
-use zeroize::Zeroizing;
 
 use crate::metrics::{Gauge, StoreReadings};
+use crate::random::ThreadRandom;
 
 use super::error::{OpenError, io_error};
 use super::figures::Figures;
@@ -27,7 +27,7 @@ use super::segment_file::SegmentFile;
 use super::snapshotter::{Schedule, Snapshotter};
 use super::state_dir::{Lock, StateDir};
 use super::writer::{self, Writer};
-use super::{Author, Change, Keyring, MASTER_KEY_OCTETS, MasterKey, Store, StoreError, Subject, View};
+use super::{Author, Change, Keyring, MasterKey, Store, StoreError, Subject, View};
 
 /// The number of the first master key of a realm.
 pub(super) const FIRST_MASTER: u32 = 1;
@@ -279,7 +279,7 @@ fn create(disk: Box<dyn Disk>, state: &StateDir, options: &Options) -> Result<Pa
     let keyring = match key_file.read()? {
         Some(keyring) => keyring,
         None => {
-            let keyring = make_keyring(state, &key_file, FIRST_MASTER)?;
+            let keyring = make_keyring(&key_file, FIRST_MASTER)?;
             (options.report)(Notice::MasterKeyMade(key_file.path().to_owned()));
             keyring
         }
@@ -349,12 +349,15 @@ fn resume(disk: Box<dyn Disk>, state: &StateDir, options: &Options) -> Result<Pa
 }
 
 /// A new master key, in a file that is not there yet.
-pub(super) fn make_keyring(state: &StateDir, key_file: &KeyFile, number: u32) -> Result<Keyring, OpenError> {
-    let mut octets = Zeroizing::new([0; MASTER_KEY_OCTETS]);
-    random(octets.as_mut(), state)?;
-    let keyring = Keyring::new(MasterKey::new(number, octets));
+pub(super) fn make_keyring(key_file: &KeyFile, number: u32) -> Result<Keyring, OpenError> {
+    let keyring = new_keyring(number);
     key_file.make(&keyring)?;
     Ok(keyring)
+}
+
+/// A new master key, in no file yet.
+pub(super) fn new_keyring(number: u32) -> Keyring {
+    Keyring::new(MasterKey::random(number, &mut ThreadRandom))
 }
 
 /// The master keys of a database that is there.
@@ -407,7 +410,7 @@ fn refuse_leftovers(state: &StateDir) -> Result<(), OpenError> {
     Err(OpenError::Unfinished(state.path.clone()))
 }
 
-pub(super) fn random(out: &mut [u8], state: &StateDir) -> Result<(), OpenError> {
+fn random(out: &mut [u8], state: &StateDir) -> Result<(), OpenError> {
     getrandom::fill(out).map_err(|error| io_error("draw random octets for", &state.path)(error.into()))
 }
 

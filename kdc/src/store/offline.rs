@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tessera_common::name::Realm;
 
-use super::durable::{Durable, FIRST_MASTER, Options, keyring_of, make_keyring, new_identity};
+use super::durable::{Durable, FIRST_MASTER, Options, keyring_of, make_keyring, new_identity, new_keyring};
 use super::error::{OpenError, io_error};
 use super::head::{Head, Kind};
 use super::history::{self, Event};
@@ -21,8 +21,7 @@ use super::recovery::{self, Expected, IndexUse, Recovered, Sealed};
 use super::rollover::{Rollover, RolloverError, needed_by_files};
 use super::segment_file::SegmentFile;
 use super::state_dir::StateDir;
-use super::{Keyring, MasterKey, View, dump_file, snapshot};
-use crate::random::ThreadRandom;
+use super::{Keyring, View, dump_file, snapshot};
 use crate::realm::founding;
 use crate::realm::principal::PrincipalRecord;
 
@@ -61,10 +60,7 @@ pub fn dump(location: &Location, until: Option<u64>, file: &Path) -> Result<Extr
     let (keyring, sealed) = match key_file.read()? {
         Some(keyring) => (keyring, Sealed::Opens),
         // Nothing is opened for a dump.
-        None => (
-            Keyring::new(MasterKey::random(FIRST_MASTER, &mut ThreadRandom)),
-            Sealed::Lost,
-        ),
+        None => (new_keyring(FIRST_MASTER), Sealed::Lost),
     };
     let expected = Expected {
         state: &state,
@@ -138,7 +134,7 @@ pub fn load(location: &Location, file: &Path, keys: Keys) -> Result<Extract, Ope
                 Some(keyring) => keyring,
                 None => {
                     // Not the lost one's number: nobody should take it for that.
-                    let keyring = make_keyring(&state, &key_file, dump.check.master.saturating_add(1))?;
+                    let keyring = make_keyring(&key_file, dump.check.master.saturating_add(1))?;
                     notices.push(Notice::MasterKeyMade(key_file.path().to_owned()));
                     keyring
                 }
