@@ -103,7 +103,6 @@ fn in_file(file: &Path, why: &ImportError) -> String {
     match why {
         ImportError::Line { line, why } => format!("{file}, line {line}: {why}"),
         ImportError::Refused(why) => format!("{file}: {why}"),
-        ImportError::Open(why) => why.to_string(),
     }
 }
 

@@ -5,14 +5,13 @@ use core::fmt;
 use tessera_common::Random;
 
 use super::finding::{Finding, Item, Summary, Whose};
-use super::lines::LineError;
 use super::principal::ImportedPrincipal;
 use crate::realm::access_record::Declared;
 use crate::realm::founding;
 use crate::realm::glob::Glob;
 use crate::realm::policy::Policy;
 use crate::realm::settings::RealmSettings;
-use crate::store::{Author, Change, Construction, OpenError, StoreError};
+use crate::store::{Author, Change, Construction, StoreError};
 
 /// Why there is no import. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +27,6 @@ pub enum ImportError {
     /// The file as a whole is not what it should be, or does not go with the rest of what was given.
     #[error("{0}")]
     Refused(String),
-    /// The database cannot be made.
-    #[error(transparent)]
-    Open(#[from] OpenError),
 }
 
 impl ImportError {
@@ -40,12 +36,6 @@ impl ImportError {
             line,
             why: why.to_string(),
         }
-    }
-
-    /// That a line cannot be read.
-    #[must_use]
-    pub fn unreadable(line: u64, why: &LineError) -> Self {
-        Self::at(line, why)
     }
 }
 

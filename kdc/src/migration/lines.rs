@@ -7,12 +7,12 @@ use zeroize::Zeroizing;
 
 /// The most octets of a line, its end not counted. A principal of MIT's has at most 32,767 values of 64 KB each, but its whole
 /// record is less than 64 KB in any database that there is; that is 128 KB as text.
-pub const MAX_LINE_OCTETS: usize = 4 << 20;
+pub(super) const MAX_LINE_OCTETS: usize = 4 << 20;
 /// Room for any line that there is: a line may hold open keys, and growing would leave copies of them behind.
 const USUAL_LINE_OCTETS: usize = 128 << 10;
 
 /// The lines of a text file. None is kept longer than until the next is read; the last is wiped when this is dropped.
-pub struct Lines<R> {
+pub(super) struct Lines<R> {
     input: R,
     number: u64,
     line: Zeroizing<Vec<u8>>,
@@ -20,7 +20,7 @@ pub struct Lines<R> {
 
 /// Why a line cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum LineError {
+pub(super) enum LineError {
     /// The file cannot be read.
     #[error("the file cannot be read: {0}")]
     Io(#[from] io::Error),
@@ -37,7 +37,7 @@ pub enum LineError {
 
 impl<R: BufRead> Lines<R> {
     /// The lines of `input`.
-    pub fn new(input: R) -> Self {
+    pub(super) fn new(input: R) -> Self {
         Self {
             input,
             number: 0,
@@ -49,7 +49,7 @@ impl<R: BufRead> Lines<R> {
     ///
     /// # Errors
     /// [`LineError`]; [`Lines::number`] says of which line.
-    pub fn next_line(&mut self) -> Result<Option<&[u8]>, LineError> {
+    pub(super) fn next_line(&mut self) -> Result<Option<&[u8]>, LineError> {
         self.number += 1;
         self.line.clear();
         let limit = u64::try_from(MAX_LINE_OCTETS).unwrap_or(u64::MAX).saturating_add(1);
@@ -70,7 +70,7 @@ impl<R: BufRead> Lines<R> {
 
     /// The number of the line that was read last, from 1 on; 0 before the first.
     #[must_use]
-    pub const fn number(&self) -> u64 {
+    pub(super) const fn number(&self) -> u64 {
         self.number
     }
 }

@@ -9,7 +9,7 @@
 //! - What is not understood and may be a restriction is not passed over: the principal is locked or left out, and the report
 //!   says so.
 //! - A key that cannot be used here is left out. If that takes all keys of the newest version, the older ones go, too:
-//!   otherwise a former password would be good again ([`drop_superseded`]).
+//!   otherwise a former password would be good again.
 //! - Keys are handed over with the newest version first, and within a version in the order of the other KDC, which is that of
 //!   its preference. Each has its salt written out, unless it is known to be a random one.
 
@@ -23,5 +23,4 @@ mod principal;
 
 pub use finding::{Count, Finding, Item, Outcome, Summary, Whose};
 pub use importer::{ImportError, Importer};
-pub use lines::{LineError, Lines, MAX_LINE_OCTETS};
-pub use principal::{ImportedPrincipal, drop_superseded};
+pub use principal::ImportedPrincipal;

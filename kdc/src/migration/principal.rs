@@ -107,7 +107,7 @@ impl ImportedPrincipal {
 
 /// Takes all keys away if none of `newest`, the newest version in the other database, is among them: an older one would take
 /// its place, and a former password be good again. How many were taken away.
-pub fn drop_superseded(keys: &mut Vec<OpenKey>, newest: u32) -> usize {
+pub(super) fn drop_superseded(keys: &mut Vec<OpenKey>, newest: u32) -> usize {
     if keys.iter().any(|key| key.kvno == newest) {
         return 0;
     }

@@ -12,7 +12,7 @@ use super::key_file::KeyFile;
 use super::notice::{Notice, Report};
 use super::offline::{Location, refuse_database, write_database};
 use super::state_dir::StateDir;
-use super::{Author, Change, Extract, Keyring, StoreError, View, encoding};
+use super::{Author, Change, Keyring, StoreError, View, encoding};
 use crate::realm::access_record::{AccessRecord, Declared};
 use crate::realm::principal::{PrincipalId, PrincipalRecord, Purpose, StoredKey};
 
@@ -123,7 +123,7 @@ impl Construction {
     ///
     /// # Errors
     /// [`OpenError`]; then there is no database, but there may be the beginnings of one, which is not taken for one.
-    pub fn finish(self, report: &Report) -> Result<Extract, OpenError> {
+    pub fn finish(self, report: &Report) -> Result<(), OpenError> {
         let _lock = self.state.lock()?;
         // Somebody may have begun another one meanwhile.
         refuse_database(&self.state)?;
@@ -135,13 +135,8 @@ impl Construction {
             report(Notice::MasterKeyMade(self.key_file.path().to_owned()));
         }
         write_database(&self.state, &self.location.realm, &self.keyring, &self.view)?;
-        report(Notice::DatabaseMade(self.state.path.clone()));
-        Ok(Extract {
-            principals: self.view.len(),
-            access: self.view.access().len(),
-            sequence: self.view.sequence(),
-            notices: Vec::new(),
-        })
+        report(Notice::DatabaseMade(self.state.path));
+        Ok(())
     }
 
     fn apply(&mut self, change: &Change) -> Result<(), StoreError> {
@@ -214,14 +209,14 @@ mod tests {
             let told = Arc::clone(&told);
             move |notice| told.lock().unwrap().push(notice)
         });
-        let extract = construction.finish(&report).unwrap();
-        assert_eq!((extract.principals, extract.access, extract.sequence), (1, 1, 2));
+        construction.finish(&report).unwrap();
         assert!(matches!(
             told.lock().unwrap().as_slice(),
             [Notice::MasterKeyMade(_), Notice::DatabaseMade(_)]
         ));
 
         let verified = verify(&location).unwrap();
+        assert_eq!((verified.principals, verified.access, verified.sequence), (1, 1, 2));
         assert_eq!((verified.keys, verified.problems), (3, vec![]));
         let opened = Durable::open(&location.state, &Options::new(location.realm, silent())).unwrap();
         assert!(!opened.fresh);

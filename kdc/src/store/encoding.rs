@@ -304,7 +304,7 @@ fn fields(octets: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
 }
 
 /// Writes a change.
-pub(super) fn put_change(out: &mut Vec<u8>, change: &Change) {
+fn put_change(out: &mut Vec<u8>, change: &Change) {
     match change {
         Change::Put { expected, record } => {
             out.push(kind::PUT);

@@ -105,7 +105,7 @@ fn next_entry(lines: &mut Lines<impl BufRead>) -> Result<Option<(u64, Entry)>, I
             let why = "this is no dump of Heimdal's database: write one with kadmin -l dump FILE";
             return Err(ImportError::at(line, why));
         }
-        Err(why) => return Err(ImportError::unreadable(line, &why)),
+        Err(why) => return Err(ImportError::at(line, why)),
     };
     read.map(|entry| Some((line, entry)))
         .map_err(|why| ImportError::at(line, why))

@@ -8,13 +8,14 @@ use tessera_common::time::KerberosTime;
 
 use super::flags::{self, LOCKDOWN_KEYS, PWCHANGE_SERVICE};
 use super::history::HistoryKeys;
-use super::key_data::{KeyData, enctype_name};
+use super::key_data::KeyData;
 use super::master_keys::MasterKeys;
 use super::policies::Policies;
 use super::policy_line::PolicyLine;
 use super::principal_line::PrincipalLine;
 use super::survey::Aliases;
 use super::tl_data;
+use crate::migration::enctype_name::enctype_name;
 use crate::migration::finding::{Finding, Item, Outcome, Whose};
 use crate::migration::principal::{ImportedPrincipal, drop_superseded};
 use crate::realm::policy::MOST_HISTORY;

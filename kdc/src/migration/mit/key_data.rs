@@ -1,6 +1,5 @@
 //! A key as MIT's database has it: encrypted under the master key, with its salt.
 
-pub(super) use crate::migration::enctype_name::enctype_name;
 use tessera_common::crypto::{CryptoError, EncType, Key, KeyUsage};
 use zeroize::Zeroizing;
 

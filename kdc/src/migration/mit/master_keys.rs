@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use tessera_common::crypto::Key;
 
-use super::key_data::{KeyData, enctype_name};
+use super::key_data::KeyData;
 use super::principal_line::PrincipalLine;
 use super::stash::Candidate;
+use crate::migration::enctype_name::enctype_name;
 
 /// What replaces a master key of an enctype that this realm never has.
 const REPLACE: &str = "make a new one on the MIT side: kdb5_util add_mkey -e aes256-cts-hmac-sha1-96 -s, kdb5_util use_mkey \
@@ -101,8 +102,7 @@ impl MasterKeys {
 fn newest_key(km: &PrincipalLine, newest: &KeyData, candidates: &[Candidate]) -> Result<Key, MasterKeyProblem> {
     let keys = || candidates.iter().filter_map(|candidate| candidate.key.as_ref());
     // Under itself, or under an earlier one.
-    let aux = km.tl_data.master_key_aux.iter().map(|(_, data)| data);
-    let aux = aux.filter(|data| data.kvno == newest.kvno);
+    let aux = km.tl_data.master_key_aux.iter().filter(|data| data.kvno == newest.kvno);
     let sealed = [newest].into_iter().chain(aux);
     let mut opened = sealed.flat_map(|data| keys().map(move |key| data.open_known(key)));
     match opened.find_map(Result::ok) {
@@ -167,7 +167,7 @@ mod tests {
         let keys = [3, 2, 1].map(|kvno: u8| sealed(&key(kvno), kvno.into(), &key(3), &mut random));
         let mut line = km(keys.to_vec());
         line.tl_data.master_key_aux = [2, 1]
-            .map(|under: u8| (under.into(), sealed(&key(3), 3, &key(under), &mut random)))
+            .map(|under: u8| sealed(&key(3), 3, &key(under), &mut random))
             .to_vec();
         line
     }

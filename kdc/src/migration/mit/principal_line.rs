@@ -30,8 +30,6 @@ pub(super) struct PrincipalLine {
     /// Seconds since 1970; 0: never.
     pub(super) pw_expiration: u32,
     /// Seconds since 1970; 0: not known.
-    pub(super) last_success: u32,
-    /// Seconds since 1970; 0: not known.
     pub(super) last_failed: u32,
     /// How many wrong passwords came.
     pub(super) fail_auth_count: u32,
@@ -62,8 +60,11 @@ impl PrincipalLine {
             max_renewable_life: fields.seconds("the longest renewable life of tickets")?,
             expiration: fields.word("when the principal expires")?,
             pw_expiration: fields.word("when the password expires")?,
-            last_success: fields.word("the last login")?,
-            last_failed: fields.word("the last wrong password")?,
+            last_failed: {
+                // Nothing here keeps when somebody logged in.
+                fields.word("the last login")?;
+                fields.word("the last wrong password")?
+            },
             fail_auth_count: fields.word("how many wrong passwords came")?,
             tl_data: TlData::default(),
             keys: Vec::new(),
@@ -106,7 +107,7 @@ pub(super) mod tests {
         };
         let name = core::str::from_utf8(&line.name).unwrap();
         let mut out = format!(
-            "princ\t38\t{}\t{}\t{}\t0\t{name}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}",
+            "princ\t38\t{}\t{}\t{}\t0\t{name}\t{}\t{}\t{}\t{}\t{}\t0\t{}\t{}",
             name.len(),
             tl_data.len(),
             line.keys.len(),
@@ -115,7 +116,6 @@ pub(super) mod tests {
             line.max_renewable_life,
             line.expiration,
             line.pw_expiration,
-            line.last_success,
             line.last_failed,
             line.fail_auth_count,
         );
@@ -150,7 +150,7 @@ pub(super) mod tests {
         }
     }
 
-    const LINE: &str = "princ\t38\t7\t1\t2\t0\talice@R\t-2147483520\t86400\t604800\t1\t2\t3\t4\t5\t1\t4\t12de6752\t\
+    const LINE: &str = "princ\t38\t7\t1\t2\t0\talice@R\t-2147483520\t86400\t604800\t1\t2\t0\t4\t5\t1\t4\t12de6752\t\
                         2\t3\t18\t2\t0a0b\t4\t3\t616263\t1\t2\t23\t2\t0c0d\t-1;";
 
     #[test]
@@ -160,7 +160,7 @@ pub(super) mod tests {
         assert_eq!(line.attributes, 0x8000_0080);
         assert_eq!((line.max_life, line.max_renewable_life), (86_400, 604_800));
         assert_eq!((line.expiration, line.pw_expiration), (1, 2));
-        assert_eq!((line.last_success, line.last_failed, line.fail_auth_count), (3, 4, 5));
+        assert_eq!((line.last_failed, line.fail_auth_count), (4, 5));
         assert_eq!(line.keys.iter().map(|key| key.kvno).collect::<Vec<_>>(), [3, 2]);
         assert_eq!(line.newest_kvno(), Some(3));
         assert_eq!(written(&line, &[(1, &[0x12, 0xde, 0x67, 0x52])]), LINE);

@@ -140,7 +140,7 @@ pub(super) fn header(lines: &mut Lines<impl BufRead>) -> Result<Format, ImportEr
         Ok(None) => Err(ImportError::Refused("the file is empty".into())),
         // A database's own file, or something else that is no text.
         Err(LineError::Nul | LineError::TooLong) => Err(ImportError::at(1, NotADump::Something)),
-        Err(why) => Err(ImportError::unreadable(lines.number(), &why)),
+        Err(why) => Err(ImportError::at(lines.number(), why)),
     }
 }
 
@@ -160,7 +160,7 @@ pub(super) fn next_record(
             Ok(Ok(None)) => {}
             Ok(Ok(Some(record))) => return Ok(Some((number, record))),
             Ok(Err(why)) => return Err(ImportError::at(number, why)),
-            Err(why) => return Err(ImportError::unreadable(number, &why)),
+            Err(why) => return Err(ImportError::at(number, why)),
         }
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct TlData {
     /// The version of the master key that its keys are under.
     pub(super) master_key_version: Option<u32>,
     /// Of `K/M`: the newest master key under earlier ones, and the version of each of these.
-    pub(super) master_key_aux: Vec<(u32, KeyData)>,
+    pub(super) master_key_aux: Vec<KeyData>,
     /// Names and values that administrators set.
     pub(super) strings: Vec<(String, String)>,
     /// The principal that this is only another name of, with its realm.
@@ -124,7 +124,7 @@ fn time(octets: &[u8]) -> Option<KerberosTime> {
 }
 
 // Version 1; then for each: version of the earlier key; version, enctype and length of the newest, and its octets.
-fn master_key_aux(octets: &[u8]) -> Option<Vec<(u32, KeyData)>> {
+fn master_key_aux(octets: &[u8]) -> Option<Vec<KeyData>> {
     let mut rest = octets.strip_prefix(&[1, 0])?;
     let mut list = Vec::new();
     while !rest.is_empty() {
@@ -133,16 +133,15 @@ fn master_key_aux(octets: &[u8]) -> Option<Vec<(u32, KeyData)>> {
             rest = after;
             Some(u16::from_le_bytes(*number))
         };
-        let (under, kvno, etype, length) = (number()?, number()?, number()?, number()?);
+        let (_under, kvno, etype, length) = (number()?, number()?, number()?, number()?);
         let (contents, after) = rest.split_at_checked(length.into())?;
         rest = after;
-        let key = KeyData {
+        list.push(KeyData {
             kvno: kvno.into(),
             etype: etype.cast_signed().into(),
             contents: contents.to_vec(),
             salt: None,
-        };
-        list.push((under.into(), key));
+        });
     }
     Some(list)
 }
@@ -195,11 +194,11 @@ mod tests {
         assert_eq!(read(7, &[1, 2]).unwrap().others, [(7, 2)]);
         assert_eq!(read(-3, &[1]).unwrap().others, [(-3, 1)]);
         let aux = read(10, &[1, 0, 1, 0, 2, 0, 18, 0, 2, 0, 7, 8]).unwrap().master_key_aux;
-        let (under, key) = &aux[0];
-        assert_eq!(
-            (*under, key.kvno, key.etype, key.contents.as_slice()),
-            (1, 2, 18, &[7, 8][..])
-        );
+        let found: Vec<_> = aux
+            .iter()
+            .map(|key| (key.kvno, key.etype, key.contents.as_slice()))
+            .collect();
+        assert_eq!(found, [(2, 18, &[7, 8][..])]);
     }
 
     #[test]
