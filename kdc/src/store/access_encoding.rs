@@ -9,8 +9,7 @@ use tessera_common::crypto::EncType;
 use tessera_common::role::RoleName;
 use tessera_common::time::KerberosTime;
 
-use super::encoding::{put_field, read_rest_as_text};
-use super::octets::{DecodeError, Reader, put_number, put_octets, put_signed};
+use super::octets::{DecodeError, Reader, put_field, put_number, put_octets, put_signed, read_rest_as_text};
 use crate::realm::access_record::{AccessKey, AccessRecord, Declared};
 use crate::realm::glob::Glob;
 use crate::realm::hours::{Hours, Window};

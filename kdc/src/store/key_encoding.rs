@@ -3,8 +3,7 @@
 use tessera_common::crypto::EncType;
 use tessera_common::time::KerberosTime;
 
-use super::encoding::{put_option, read_option};
-use super::octets::{DecodeError, Reader, put_number, put_octets, put_signed};
+use super::octets::{DecodeError, Reader, put_number, put_octets, put_option, put_signed, read_option};
 use crate::realm::principal::{SealedKey, StoredKey};
 
 pub(super) fn put_key(out: &mut Vec<u8>, key: &StoredKey) {

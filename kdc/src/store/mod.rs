@@ -4,6 +4,7 @@
 mod access_encoding;
 mod atomic_file;
 mod author;
+mod batch_encoding;
 mod construction;
 mod dump_access;
 mod dump_file;

@@ -150,6 +150,38 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Appends a field: its tag, its length, and what `write` writes.
+pub(super) fn put_field(out: &mut Vec<u8>, tag: u8, write: impl FnOnce(&mut Vec<u8>)) {
+    out.push(tag);
+    put_nested(out, write);
+}
+
+/// Appends whether there is a value, and the value.
+pub(super) fn put_option<T: ?Sized>(out: &mut Vec<u8>, value: Option<&T>, write: impl FnOnce(&mut Vec<u8>, &T)) {
+    out.push(value.is_some().into());
+    if let Some(value) = value {
+        write(out, value);
+    }
+}
+
+/// Reads a value that is there or not.
+pub(super) fn read_option<'a, T>(
+    reader: &mut Reader<'a>,
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, DecodeError>,
+) -> Result<Option<T>, DecodeError> {
+    match reader.octet()? {
+        0 => Ok(None),
+        1 => read(reader).map(Some),
+        _ => Err(DecodeError::Malformed("a value that is neither there nor absent")),
+    }
+}
+
+/// Reads all that is left as a text.
+pub(super) fn read_rest_as_text<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+    let octets = reader.take(reader.len())?;
+    core::str::from_utf8(octets).map_err(|_| DecodeError::Malformed("a text that is not UTF-8"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

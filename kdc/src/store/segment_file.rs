@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use super::encoding::Batch;
+use super::batch_encoding::Batch;
 use super::error::{Damage, OpenError, io_error};
 use super::head::{Head, Kind};
 use super::journal::{Extent, Frame, LastSegment, read_frames};

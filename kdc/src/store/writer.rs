@@ -14,7 +14,7 @@ use super::notice::{Notice, Report};
 use super::published::Published;
 use super::rollover::reseal;
 use super::view::Undo;
-use super::{Author, Change, Keyring, StoreError, View, encoding};
+use super::{Author, Change, Keyring, StoreError, View, batch_encoding};
 
 /// How many writers wait before the next one is held back.
 pub(super) const QUEUE: usize = 1024;
@@ -80,7 +80,7 @@ impl Writer {
 
     /// As [`super::Store::commit`].
     pub(super) fn commit(&self, author: &Author, changes: Vec<Change>) -> Result<u64, StoreError> {
-        let batch = encoding::encode_batch(author, &changes)?;
+        let batch = batch_encoding::encode_batch(author, &changes)?;
         let _waits = self.figures.commit_waits();
         let (reply, outcome) = sync_channel(1);
         let request = Request {
@@ -262,7 +262,7 @@ impl<R: Fn()> Worker<R> {
             }
         }
         if renewed {
-            request.batch = encoding::encode_batch(&request.author, &request.changes)?;
+            request.batch = batch_encoding::encode_batch(&request.author, &request.changes)?;
         }
         Ok(())
     }

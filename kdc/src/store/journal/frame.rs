@@ -11,7 +11,7 @@
 
 use std::ops::ControlFlow;
 
-use super::super::encoding::{Batch, read_batch};
+use super::super::batch_encoding::{Batch, read_batch};
 use super::super::octets::{DecodeError, Reader};
 
 /// No text has an octet such as the first two.
