@@ -19,6 +19,7 @@ pub mod heimdal;
 mod importer;
 mod lines;
 pub mod mit;
+mod older_stash;
 mod principal;
 
 pub use finding::{Count, Finding, Item, Outcome, Summary, Whose};

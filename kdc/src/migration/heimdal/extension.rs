@@ -19,11 +19,10 @@
 
 use tessera_common::name::{Name, Principal, Realm};
 use tessera_common::time::KerberosTime;
-use tessera_common::tlv::{
-    BOOLEAN, Fields, GENERAL_STRING, GENERALIZED_TIME, INTEGER, OCTET_STRING, SEQUENCE, content,
-};
+use tessera_common::tlv::{Fields, OCTET_STRING, content};
 use zeroize::Zeroizing;
 
+use super::der::{boolean, encryption_key, fields, sequence, text, time, unsigned};
 use super::keys::{DumpedKey, Salt};
 
 /// One of them.
@@ -123,11 +122,11 @@ fn key_set(der: &[u8]) -> Option<KeySet> {
 
 fn key(der: &[u8]) -> Option<DumpedKey> {
     let [mkvno, key, salt] = fields(der)?;
-    let [etype, octets] = fields(key?)?;
+    let (etype, octets) = encryption_key(key?)?;
     Some(DumpedKey {
         mkvno: mkvno.map(|mkvno| unsigned(mkvno).ok_or(())).transpose().ok()?,
-        etype: i32::try_from(integer(etype?)?).ok()?,
-        octets: Zeroizing::new(content(octets?, OCTET_STRING)?.to_vec()),
+        etype,
+        octets: Zeroizing::new(octets.to_vec()),
         salt: salt.map(|salt| self::salt(salt).ok_or(())).transpose().ok()?,
     })
 }
@@ -140,56 +139,11 @@ fn salt(der: &[u8]) -> Option<Salt> {
     })
 }
 
-/// Those of a SEQUENCE, by their numbers; what has a higher one is passed over.
-fn fields<const N: usize>(der: &[u8]) -> Option<[Option<&[u8]>; N]> {
-    Fields::all_of(der, SEQUENCE)?.numbered()
-}
-
-/// A SEQUENCE OF what `read` reads.
-fn sequence<'a, T>(der: &'a [u8], read: fn(&'a [u8]) -> Option<T>) -> Option<Vec<T>> {
-    let mut values = Fields::all_of(der, SEQUENCE)?;
-    let mut all = Vec::new();
-    while !values.is_empty() {
-        all.push(read(values.whole()?)?);
-    }
-    Some(all)
-}
-
-fn boolean(der: &[u8]) -> Option<bool> {
-    match content(der, BOOLEAN)? {
-        [0] => Some(false),
-        [0xff] => Some(true),
-        _ => None,
-    }
-}
-
-fn integer(der: &[u8]) -> Option<i64> {
-    let octets = content(der, INTEGER)?;
-    let (first, rest) = octets.split_first()?;
-    if rest.len() > 7 {
-        return None;
-    }
-    let start = i64::from(first.cast_signed());
-    Some(rest.iter().fold(start, |number, octet| number << 8 | i64::from(*octet)))
-}
-
-fn unsigned(der: &[u8]) -> Option<u32> {
-    u32::try_from(integer(der)?).ok()
-}
-
-fn text(der: &[u8]) -> Option<&str> {
-    core::str::from_utf8(content(der, GENERAL_STRING)?).ok()
-}
-
-fn time(der: &[u8]) -> Option<KerberosTime> {
-    KerberosTime::from_wire(content(der, GENERALIZED_TIME)?)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use tessera_common::hexadecimal;
-    use tessera_common::tlv::{context, value};
+    use tessera_common::tlv::{BOOLEAN, INTEGER, SEQUENCE, context, value};
 
     use super::*;
 
@@ -332,23 +286,6 @@ mod tests {
         let two = [value(context(7), b""), value(context(7), b"")].concat();
         let two = [value(context(0), &[1, 1, 0]), value(context(1), &two)].concat();
         assert_eq!(Extension::parse(&value(SEQUENCE, &two)), None);
-    }
-
-    #[test]
-    fn numbers_are_read_with_their_sign_and_size() {
-        for (octets, number) in [
-            (&[0][..], Some(0)),
-            (&[0x7f], Some(127)),
-            (&[0x80], Some(-128)),
-            (&[0, 0xff, 0xff, 0xff, 0xff], Some(0xffff_ffff)),
-            (&[0xff, 0x7b], Some(-133)),
-            (&[], None),
-            (&[1; 9], None),
-        ] {
-            assert_eq!(integer(&value(INTEGER, octets)), number, "{octets:?}");
-        }
-        assert_eq!(unsigned(&value(INTEGER, &[0xff])), None);
-        assert_eq!(unsigned(&value(INTEGER, &[1, 0, 0, 0, 0])), None);
     }
 
     proptest! {

@@ -2,17 +2,18 @@
 //!
 //! - a keytab (0x0502), as `kstash` writes it: keys of `K/M`, each with its version;
 //! - an `EncryptionKey` in DER, of no version: Heimdal's first form;
-//! - an enctype in two octets, a length in four, and the key, all in either byte order, of version 1: MIT's stash file;
+//! - the older form of MIT's stash file, of version 1;
 //! - eight octets, a DES key: Kerberos 4's.
 
 use core::fmt;
 
 use tessera_common::crypto::{EncType, Key, KeyUsage, des3};
 use tessera_common::keytab::{Keytab, KeytabError};
-use tessera_common::tlv::{Fields, INTEGER, OCTET_STRING, SEQUENCE, content};
 use zeroize::Zeroizing;
 
+use super::der::encryption_key;
 use super::keys::DumpedKey;
+use crate::migration::older_stash;
 
 /// What Heimdal seals keys with: `HDB` in ASCII.
 const USAGE: KeyUsage = KeyUsage(0x0048_4442);
@@ -113,12 +114,12 @@ impl MasterKeys {
                 key: AnyKey::Other(DES_PCBC),
             }],
             [0x30, length, ..] if length < 0x80 && usize::from(length) == file.len() - 2 => {
-                vec![encryption_key(file).ok_or(MasterKeyFileError::Unknown)?]
+                let key = encryption_key(file).and_then(|(etype, octets)| master_key(0, etype, octets));
+                vec![key.ok_or(MasterKeyFileError::Unknown)?]
             }
             [5, 1 | 2, ..] => keytab(file)?,
             _ => {
-                let key = stash(file, i16::from_le_bytes, u32::from_le_bytes)
-                    .or_else(|| stash(file, i16::from_be_bytes, u32::from_be_bytes));
+                let key = older_stash::parse(file).and_then(|(etype, octets)| master_key(1, etype, octets));
                 vec![key.ok_or(MasterKeyFileError::Unknown)?]
             }
         };
@@ -167,22 +168,6 @@ fn keytab(file: &[u8]) -> Result<Vec<MasterKey>, MasterKeyFileError> {
     keys.collect()
 }
 
-// EncryptionKey ::= SEQUENCE { keytype [0] INTEGER, keyvalue [1] OCTET STRING }
-fn encryption_key(der: &[u8]) -> Option<MasterKey> {
-    let [etype, octets] = Fields::all_of(der, SEQUENCE)?.numbered()?;
-    let [etype] = *content(etype?, INTEGER)? else {
-        return None;
-    };
-    master_key(0, i32::from(etype.cast_signed()), content(octets?, OCTET_STRING)?)
-}
-
-fn stash(file: &[u8], etype: fn([u8; 2]) -> i16, length: fn([u8; 4]) -> u32) -> Option<MasterKey> {
-    let (number, rest) = file.split_first_chunk()?;
-    let (octets, key) = rest.split_first_chunk()?;
-    let fits = usize::try_from(length(*octets)).is_ok_and(|octets| octets == key.len());
-    fits.then(|| master_key(1, i32::from(etype(*number)), key))?
-}
-
 fn master_key(version: u32, etype: i32, octets: &[u8]) -> Option<MasterKey> {
     let key = AnyKey::new(etype, octets)?;
     Some(MasterKey { version, key })
@@ -207,7 +192,7 @@ impl core::error::Error for MasterKeyFileError {}
 mod tests {
     use proptest::prelude::*;
     use tessera_common::hexadecimal;
-    use tessera_common::tlv::{context, value};
+    use tessera_common::tlv::{INTEGER, OCTET_STRING, SEQUENCE, context, value};
 
     use super::*;
     use crate::store::test_realm::Counter;

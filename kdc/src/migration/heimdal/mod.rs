@@ -5,6 +5,7 @@
 //! former keys, and whatever Heimdal has learnt since its first days are in extensions, in DER.
 
 mod convert;
+mod der;
 mod entry;
 mod extension;
 mod flags;

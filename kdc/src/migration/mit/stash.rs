@@ -5,13 +5,11 @@ use tessera_common::keytab::{Keytab, KeytabError};
 use tessera_common::name::{Name, Principal, Realm};
 use zeroize::Zeroizing;
 
-/// The longest key in a stash file, as for MIT's programs.
-const MAX_KEY_OCTETS: usize = 1024;
+use crate::migration::older_stash;
 
 /// The keys of a stash file that may be master keys.
 ///
-/// It is a keytab with keys of `K/M`, each with its version, or, as releases before 1.7 wrote it, one key without a version: its
-/// enctype in two octets, its length in four, both in the byte order of the machine that wrote them, and its octets.
+/// It is a keytab with keys of `K/M`, each with its version, or, in the older form, one key without a version.
 #[derive(Debug)]
 pub(super) struct Stash {
     /// At least one.
@@ -94,17 +92,7 @@ impl Stash {
     }
 
     fn of_older_form(file: &[u8]) -> Result<Self, StashError> {
-        let (etype, rest) = file.split_first_chunk::<2>().ok_or(StashError::NotAStash)?;
-        let (length, octets) = rest.split_first_chunk::<4>().ok_or(StashError::NotAStash)?;
-        let little = (u16::from_le_bytes(*etype), u32::from_le_bytes(*length));
-        let big = (u16::from_be_bytes(*etype), u32::from_be_bytes(*length));
-        // Read in the wrong order, the length of no key that there is fits.
-        let fits = |(etype, length): (u16, u32)| {
-            let length = usize::try_from(length).ok()?;
-            let is_key = (1..=MAX_KEY_OCTETS).contains(&length) && length == octets.len();
-            is_key.then_some(i32::from(etype.cast_signed()))
-        };
-        let etype = fits(little).or_else(|| fits(big)).ok_or(StashError::NotAStash)?;
+        let (etype, octets) = older_stash::parse(file).ok_or(StashError::NotAStash)?;
         let key = match EncType::from_number(etype) {
             Some(known) => Some(Key::new(known, octets).map_err(|_| StashError::Length(known))?),
             None => None,
