@@ -116,7 +116,7 @@ impl<'i> Importer<'i> {
     /// # Errors
     /// [`ImportError::Line`] when there are two of one name, or the record is too large with the newest keys alone.
     pub fn principal(&mut self, mut imported: ImportedPrincipal) -> Result<(), ImportError> {
-        self.tell_random_keys(&mut imported);
+        self.forget_usual_salts(&mut imported);
         loop {
             let ImportedPrincipal {
                 record,
@@ -167,7 +167,8 @@ impl<'i> Importer<'i> {
         Ok(())
     }
 
-    fn tell_random_keys(&self, imported: &mut ImportedPrincipal) {
+    // A key without a salt is a random one.
+    fn forget_usual_salts(&self, imported: &mut ImportedPrincipal) {
         let name = &imported.record.name;
         let is_meant = |pattern: &Glob| pattern.matches_chars(name.chars());
         if !self.with_random_keys.iter().any(is_meant) {

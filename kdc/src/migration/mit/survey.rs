@@ -150,17 +150,14 @@ pub(super) fn next_record(
     format: Format,
 ) -> Result<Option<(u64, Record)>, ImportError> {
     loop {
-        let read = match lines.next_line() {
+        let number = lines.number() + 1;
+        let line = match lines.next_line() {
+            Ok(Some(line)) => line,
             Ok(None) => return Ok(None),
-            Ok(Some(line)) => Ok(Record::parse(line, format)),
-            Err(why) => Err(why),
-        };
-        let number = lines.number();
-        match read {
-            Ok(Ok(None)) => {}
-            Ok(Ok(Some(record))) => return Ok(Some((number, record))),
-            Ok(Err(why)) => return Err(ImportError::at(number, why)),
             Err(why) => return Err(ImportError::at(number, why)),
+        };
+        if let Some(record) = Record::parse(line, format).map_err(|why| ImportError::at(number, why))? {
+            return Ok(Some((number, record)));
         }
     }
 }
