@@ -21,6 +21,7 @@ mod lines;
 pub mod mit;
 mod older_stash;
 mod principal;
+mod untranslated;
 
 pub use finding::{Count, Finding, Item, Outcome, Summary, Whose};
 pub use importer::{ImportError, Importer};

@@ -1,5 +1,6 @@
 //! Heimdal's flags of a principal (`HDBFlags`), and what becomes of each.
 
+use crate::migration::untranslated::Untranslated;
 use crate::realm::principal::Attributes;
 
 pub(super) const INITIAL: u32 = 1;
@@ -38,16 +39,8 @@ pub(super) struct Mapped {
     pub(super) attributes: Attributes,
     /// It must not log in, which nothing says here but that it is locked.
     pub(super) is_no_client: bool,
-    pub(super) unknown: Vec<Unknown>,
-}
-
-/// A flag that means nothing here.
-#[derive(Debug)]
-pub(super) struct Unknown {
-    /// As Heimdal's programs name it, or its number.
-    pub(super) name: String,
-    pub(super) why: &'static str,
-    pub(super) advice: &'static str,
+    /// Flags that mean nothing here.
+    pub(super) unknown: Vec<Untranslated>,
 }
 
 /// Says it all in this realm's terms. `expected` are flags that are met otherwise, and need no mention.
@@ -76,7 +69,7 @@ pub(super) fn map(flags: u32, expected: u32) -> Mapped {
     }
 }
 
-fn unknown(bit: u32) -> Unknown {
+fn unknown(bit: u32) -> Untranslated {
     let (name, why, advice) = match bit {
         9 => (
             "change-pw",
@@ -142,15 +135,9 @@ fn unknown(bit: u32) -> Unknown {
             "Heimdal never stores it",
             "ask whoever edited the dump",
         ),
-        other => {
-            return Unknown {
-                name: format!("bit {other}"),
-                why: "it is not known what it means",
-                advice: "ask whoever set it",
-            };
-        }
+        other => return Untranslated::unknown(format!("bit {other}")),
     };
-    Unknown {
+    Untranslated {
         name: name.into(),
         why,
         advice,

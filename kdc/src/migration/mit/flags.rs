@@ -1,5 +1,6 @@
 //! MIT's flags of a principal, and what becomes of each.
 
+use crate::migration::untranslated::Untranslated;
 use crate::realm::principal::Attributes;
 
 const REQUIRES_PRE_AUTH: u32 = 0x80;
@@ -25,26 +26,13 @@ const SAME: [(u32, Attributes); 11] = [
     (0x10_0000, Attributes::OK_AS_DELEGATE),
 ];
 
-/// A flag that means nothing here.
-pub(super) struct Unknown {
-    /// As MIT's programs name it.
-    pub(super) name: String,
-    pub(super) why: &'static str,
-    pub(super) advice: &'static str,
-}
-
-/// A flag that is met in another way.
-pub(super) struct Replaced {
-    pub(super) name: &'static str,
-    pub(super) why: &'static str,
-    pub(super) advice: &'static str,
-}
-
 /// What becomes of a principal's flags.
 pub(super) struct Mapped {
     pub(super) attributes: Attributes,
-    pub(super) replaced: Vec<Replaced>,
-    pub(super) unknown: Vec<Unknown>,
+    /// Flags that are met in another way.
+    pub(super) replaced: Vec<Untranslated>,
+    /// Flags that mean nothing here.
+    pub(super) unknown: Vec<Untranslated>,
 }
 
 /// Says it all in this realm's terms. `expected` are flags that are met otherwise, and need no mention.
@@ -60,8 +48,8 @@ pub(super) fn map(flags: u32, expected: u32) -> Mapped {
     if flags & REQUIRES_HW_AUTH != 0 {
         // Nobody who has proved a password only may get what took more.
         attributes = attributes.with(Attributes::LOCKED);
-        replaced.push(Replaced {
-            name: "requires_hwauth: the principal is locked",
+        replaced.push(Untranslated {
+            name: "requires_hwauth: the principal is locked".into(),
             why: "logins with hardware, which it asks for, do not exist here",
             advice: "if a password is enough: principal unlock",
         });
@@ -81,7 +69,7 @@ pub(super) fn map(flags: u32, expected: u32) -> Mapped {
     }
 }
 
-fn unknown(flag: u32) -> Unknown {
+fn unknown(flag: u32) -> Untranslated {
     let (name, why, advice) = match flag {
         PWCHANGE_SERVICE => (
             "password_changing_service",
@@ -109,15 +97,9 @@ fn unknown(flag: u32) -> Unknown {
             "who may have keys is said by roles here",
             "see who has the right keytab: principal role list",
         ),
-        other => {
-            return Unknown {
-                name: format!("0x{other:08x}"),
-                why: "it is not known what it means",
-                advice: "ask whoever set it",
-            };
-        }
+        other => return Untranslated::unknown(format!("0x{other:08x}")),
     };
-    Unknown {
+    Untranslated {
         name: name.into(),
         why,
         advice,
@@ -146,7 +128,7 @@ mod tests {
         assert_eq!(all.unknown.len(), 32 - SAME.len() - 1);
         assert_eq!(all.replaced.len(), 1);
         assert!(!all.attributes.contains(Attributes::NO_PREAUTH));
-        let names: Vec<_> = all.unknown.iter().map(|unknown| unknown.name.as_str()).collect();
+        let names: Vec<_> = all.unknown.iter().map(|unknown| unknown.name.as_ref()).collect();
         for name in ["ok_to_auth_as_delegate", "lockdown_keys", "0x80000000", "0x00000400"] {
             assert!(names.contains(&name), "{names:?}");
         }
