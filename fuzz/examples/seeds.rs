@@ -13,7 +13,7 @@ use tessera_common::admin::{
 use tessera_common::ap::krb_cred::{CredHeader, Protection};
 use tessera_common::ap::{Header, krb_cred, krb_priv, krb_safe};
 use tessera_common::ccache::{CredentialCache, Entry, KdcOffset};
-use tessera_common::crypto::{Key, KeyUsage};
+use tessera_common::crypto::{EncType, Key, KeyUsage};
 use tessera_common::flags::{FastOptions, OtpFlags};
 use tessera_common::gss;
 use tessera_common::keytab::{Keytab, KeytabEntry};
@@ -32,7 +32,8 @@ use tessera_fuzz::administration::{both_ends, first_token, sealed};
 use tessera_fuzz::desk::ADMINISTRATORS;
 use tessera_fuzz::gss::{alices_ticket, gss_accept};
 use tessera_fuzz::mit;
-use tessera_fuzz::realm::{Day, NOON, alices_tgt, key_of, origin, principal, with_realm};
+use tessera_fuzz::realm::{Counter, Day, NOON, alices_tgt, key_of, origin, principal, with_realm};
+use tessera_fuzz::with_key_file;
 use tessera_kdc::accounting::Accounting;
 use tessera_kdc::config::Config;
 use tessera_kdc::log::Log;
@@ -448,7 +449,7 @@ fn files(day: &Day) -> io::Result<()> {
     put("ccache", "ccache", [cache.to_bytes().to_vec()])
 }
 
-// A dump with a principal of each kind, decrypted and not, and a master key in each of its forms.
+// A dump with a principal of each kind, decrypted and not, and a sealed one under a master key in each of its forms.
 fn heimdal() -> io::Result<()> {
     const LAST_CHANGE: &str = "301AA003010100A113A711180F32303236313132393136333732355A";
     const ALIASES: &str = "305FA003010100A158A6563054A003010100A14D304B3024A0133011A003020101A10A30081B06726F62657274A10D1B0B4F4C442E45\
@@ -477,7 +478,8 @@ fn heimdal() -> io::Result<()> {
             [&krbtgt, &bob, &foreign].map(String::as_str).concat(),
             [krbtgt, odd].concat(),
             "kdb5_util load_dump version 7\n".into(),
-        ],
+        ]
+        .map(|dump| with_key_file(&[], &dump)),
     )?;
     let keytab = Keytab {
         entries: vec![KeytabEntry {
@@ -488,15 +490,29 @@ fn heimdal() -> io::Result<()> {
             key: key_of("alice").into(),
         }],
     };
+    let keytab = keytab.to_bytes().to_vec();
     let der = encode(&EncryptionKey {
         keytype: 17,
         keyvalue: Octets(vec![7; 16]),
     });
     let stash = [&[17, 0, 16, 0, 0, 0][..], &[7; 16]].concat();
+    let older = Key::new(EncType::Aes128CtsHmacSha1_96, &[7; 16]).unwrap();
+    let under = |master: &Key| {
+        let sealed = master.encrypt(KeyUsage(0x48_4442), &[0x0b; 32], &mut Counter::default());
+        let digits: String = sealed.iter().map(|octet| format!("{octet:02X}")).collect();
+        format!(
+            "krbtgt/OLD.EXAMPLE@OLD.EXAMPLE 2:1:18:{digits}:- {dates} - - - - - 126 20261129163725:301534:3 {LAST_CHANGE}\n"
+        )
+    };
     put(
         "heimdal_dump",
         "master-key",
-        [keytab.to_bytes().to_vec(), der, stash, vec![7; 8]],
+        [
+            with_key_file(&keytab, &under(&key_of("alice"))),
+            with_key_file(&der, &under(&older)),
+            with_key_file(&stash, &under(&older)),
+            with_key_file(&[7; 8], &under(&older)),
+        ],
     )
 }
 
@@ -737,9 +753,13 @@ fn body(message: &impl Serialize) -> Vec<u8> {
 
 fn migration() -> io::Result<()> {
     let dump = mit::dump();
-    put("mit_dump", "stash", [mit::seed(&mit::stash(), &dump)])?;
+    put("mit_dump", "stash", [with_key_file(&mit::stash(), &dump)])?;
     let older = [&[17, 0, 16, 0, 0, 0][..], &[1; 16]].concat();
-    put("mit_dump", "older-stash", [mit::seed(&older, &dump)])?;
+    put("mit_dump", "older-stash", [with_key_file(&older, &dump)])?;
     let replicas = dump.replacen("kdb5_util load_dump version 7", "ipropx 1 7 1700000000 5", 1);
-    put("mit_dump", "dump", [mit::seed(&[], &dump), mit::seed(&[], &replicas)])
+    put(
+        "mit_dump",
+        "dump",
+        [with_key_file(&[], &dump), with_key_file(&[], &replicas)],
+    )
 }

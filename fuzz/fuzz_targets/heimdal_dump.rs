@@ -1,4 +1,5 @@
-//! Dumps of Heimdal's database and files with its master key: read, and imported as a whole.
+//! Dumps of Heimdal's database, each with the file of the master key that its keys are sealed under, if they are: read, and
+//! imported as a whole.
 #![no_main]
 
 use std::cell::RefCell;
@@ -7,6 +8,7 @@ use std::io::Cursor;
 use libfuzzer_sys::fuzz_target;
 use tessera_common::name::Realm;
 use tessera_common::time::KerberosTime;
+use tessera_fuzz::key_file_and_dump;
 use tessera_fuzz::realm::Counter;
 use tessera_kdc::migration::heimdal::{Content, Entry, MasterKeys, import};
 use tessera_kdc::migration::{Finding, Importer, Outcome};
@@ -14,8 +16,18 @@ use tessera_kdc::realm::settings::RealmSettings;
 use tessera_kdc::store::{Author, Construction, Location};
 
 fuzz_target!(|octets: &[u8]| {
-    let masters = MasterKeys::parse(octets);
-    for line in octets.split(|octet| *octet == b'\n') {
+    let Some((key_file, dump)) = key_file_and_dump(octets) else {
+        return;
+    };
+    let masters = match key_file {
+        // The keys in the dump are open.
+        [] => None,
+        file => match MasterKeys::parse(file) {
+            Ok(masters) => Some(masters),
+            Err(_) => return,
+        },
+    };
+    for line in dump.split(|octet| *octet == b'\n') {
         let Ok(entry) = Entry::parse(line) else { continue };
         let former = entry
             .extensions
@@ -26,7 +38,7 @@ fuzz_target!(|octets: &[u8]| {
             });
         let former = former.flatten().flat_map(|set| &set.keys);
         for key in entry.keys.iter().chain(former) {
-            if let Ok(masters) = &masters {
+            if let Some(masters) = &masters {
                 let _ = masters.open(key);
             }
         }
@@ -46,7 +58,7 @@ fuzz_target!(|octets: &[u8]| {
     let (mut sealing, mut making) = (Counter::default(), Counter::default());
     let construction = Construction::begin(&location).unwrap();
     let mut importer = Importer::new(construction, &settings, author, &mut sealing, &mut tell);
-    if import(Cursor::new(octets), None, &mut importer, &mut making).is_err() {
+    if import(Cursor::new(dump), masters.as_ref(), &mut importer, &mut making).is_err() {
         return;
     }
     let (construction, summary) = importer.finish().unwrap();

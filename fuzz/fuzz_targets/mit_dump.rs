@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use libfuzzer_sys::fuzz_target;
 use tessera_common::name::Realm;
+use tessera_fuzz::key_file_and_dump;
 use tessera_fuzz::mit::{REALM, stash};
 use tessera_fuzz::realm::{Counter, NOON};
 use tessera_kdc::migration::mit::{Source, import};
@@ -14,12 +15,10 @@ use tessera_kdc::realm::settings::RealmSettings;
 use tessera_kdc::store::{Author, Construction, Location};
 
 fuzz_target!(|octets: &[u8]| {
-    let Some((length, rest)) = octets.split_first_chunk::<2>() else {
+    let Some((own_stash, dump)) = key_file_and_dump(octets) else {
         return;
     };
-    let Some((own_stash, dump)) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length))) else {
-        return;
-    };
+    // No octets stand for the stash file that opens the seeds.
     let source = Source::Stash(match own_stash {
         [] => stash().into(),
         own => own.to_vec().into(),

@@ -40,3 +40,17 @@ fn same<T: PartialEq + Debug>(value: &T, again: Result<T, wire::DecodeError>) {
         Err(error) => panic!("does not read back: {error}"),
     }
 }
+
+/// A dump of another KDC's, and the file with its master key: that stands first, its length in two octets before it.
+#[must_use]
+pub fn with_key_file(key_file: &[u8], dump: &str) -> Vec<u8> {
+    let length = u16::try_from(key_file.len()).unwrap();
+    [&length.to_be_bytes()[..], key_file, dump.as_bytes()].concat()
+}
+
+/// The file with the master key, and the dump, as [`with_key_file`] puts them together.
+#[must_use]
+pub fn key_file_and_dump(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = octets.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}

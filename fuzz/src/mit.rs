@@ -114,11 +114,3 @@ pub fn dump() -> String {
     dump += "policy\tstaff\t0\t7776000\t8\t2\t3\t0\t5\t600\t900\t0\t0\t0\taes256-cts:normal,des3-cbc-sha1\t0\n";
     dump
 }
-
-/// A stash file with its length in two octets before it, and a dump: what `mit_dump` reads. No octets of a stash file stand for
-/// the one that opens [`dump`].
-#[must_use]
-pub fn seed(stash: &[u8], dump: &str) -> Vec<u8> {
-    let length = u16::try_from(stash.len()).unwrap();
-    [&length.to_be_bytes()[..], stash, dump.as_bytes()].concat()
-}
