@@ -15,6 +15,8 @@ use crate::config::WhenSlow;
 
 /// What a line has besides what it says: its number, braces and end.
 const FRAME_OCTETS: usize = 32;
+/// The longest line: a frame of a compressed file and a message to an administrator have room for it, and for as much again.
+const MOST_LINE: usize = 1 << 20;
 /// How often somebody who waits for room looks whether the daemon stops.
 const LOOK: Duration = Duration::from_millis(50);
 /// A page that grew larger than this in a storm is given back when the storm is over.
@@ -99,11 +101,13 @@ impl Queue {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Adds an event: `members` are those of its line but for its number.
+    /// Adds an event: `members` are those of its line but for its number. One that there will never be room for is not waited for.
     pub(super) fn push(&self, members: &str) {
+        let octets = members.len() + FRAME_OCTETS;
         let mut page = self.page();
-        while page.text.len() + page.taken + members.len() + FRAME_OCTETS > self.limit.load(Ordering::Relaxed) {
-            if !self.blocks.load(Ordering::Relaxed) || self.is_stopping() {
+        while octets > MOST_LINE || page.text.len() + page.taken + octets > self.limit() {
+            let has_never_room = octets > self.limit().min(MOST_LINE);
+            if has_never_room || !self.blocks.load(Ordering::Relaxed) || self.is_stopping() {
                 // The number is used up: a gap is events that were lost.
                 page.next += 1;
                 page.lost += 1;
@@ -264,13 +268,33 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_room_when_the_daemon_stops() {
-        let queue = queue(10, WhenSlow::Block);
+        let queue = queue(50, WhenSlow::Block);
+        queue.push("\"a\":1");
         thread::scope(|scope| {
             let waiting = scope.spawn(|| queue.push("\"a\":1"));
             thread::sleep(Duration::from_millis(20));
+            assert!(!waiting.is_finished());
             queue.stop();
             waiting.join().unwrap();
         });
         assert_eq!(taken(&queue).lost, 1);
+    }
+
+    #[test]
+    fn a_line_that_there_is_never_room_for_is_lost_and_counted_and_nobody_waits_for_it() {
+        for (limit, length) in [(100, 100), (64 << 20, MOST_LINE)] {
+            let queue = Arc::new(queue(limit, WhenSlow::Block));
+            let pushing = Arc::clone(&queue);
+            let (done, heard) = std::sync::mpsc::channel();
+            thread::spawn(move || {
+                pushing.push(&"x".repeat(length));
+                done.send(()).unwrap();
+            });
+            heard.recv_timeout(Duration::from_secs(60)).unwrap();
+            queue.push("\"a\":1");
+            let taken = taken(&queue);
+            assert!(taken.text.starts_with("{\"seq\":10,\"a\":1}\n"), "{limit}");
+            assert_eq!((taken.lost, queue.figures.lost.load(Ordering::Relaxed)), (1, 1));
+        }
     }
 }

@@ -25,7 +25,7 @@ use super::line::{Counted, Line, cause_of_no_answer, cause_of_no_request};
 use super::listener::{AtLine, Listener};
 use super::remote::Connected;
 use super::rights::Permits;
-use super::told::{Described, Told};
+use super::told::{Described, Told, for_log};
 use crate::accounting::{Accounting, Cause, Counts, Opening, Sessions};
 use crate::clock;
 use crate::front::workers::Workers;
@@ -41,8 +41,6 @@ const MOST_CONNECTED: usize = 128;
 const IDLE: Duration = Duration::from_secs(600);
 /// How long one may take to take in one message.
 const TAKE_IN: Duration = Duration::from_secs(60);
-/// How many characters of what an administrator sent go into one line of the log: a message may be long.
-const MOST_LOGGED: usize = 1000;
 /// What the address of a Unix socket has room for, without the NUL at its end.
 const LONGEST_PATH: usize = 107;
 
@@ -462,15 +460,8 @@ fn permitted_uid(stream: &UnixStream) -> Result<Uid, Refused> {
 #[derive(Debug)]
 pub(super) struct TurnedAway;
 
-fn for_log(text: &str) -> String {
-    match text.char_indices().nth(MOST_LOGGED) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-    }
-}
-
 // The request and whom it concerns, for the log; never a secret.
-fn describe(request: &Request) -> Described {
+pub(super) fn describe(request: &Request) -> Described {
     let (what, whom) = match request {
         Request::Add(new) => ("add", Some(&new.name)),
         Request::List { glob, .. } => ("list", glob.as_ref()),
@@ -726,14 +717,6 @@ mod tests {
                 assert!(!inside.replace("\\\\", "").replace("\\\"", "").contains('"'), "{line}");
             }
         }
-    }
-
-    #[test]
-    fn what_is_logged_of_a_message_has_an_end() {
-        assert_eq!(for_log("short"), "short");
-        let long = for_log(&"é".repeat(MOST_LOGGED + 1));
-        assert_eq!(long.chars().count(), MOST_LOGGED + 1);
-        assert!(long.ends_with("é…"));
     }
 
     #[test]

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use tessera_common::accounting::{EventKind, EventRecord, EventResult, EventTime};
-use tessera_common::admin::{Request, SOCKET};
-use tessera_common::name::{Principal, Realm};
+use tessera_common::admin::{EventQuery, MAX_BATCH, Request, SOCKET};
+use tessera_common::name::{MAX_NAME_OCTETS, Principal, Realm};
 use tessera_common::time::Timestamp;
 
 use super::caller::Caller;
 use crate::realm::principal::PrincipalId;
 use crate::store::{Author, View};
+
+/// How many characters of what an administrator sent go into one line of a log: a message may be long, and a name is whole.
+const MOST_LOGGED: usize = MAX_NAME_OCTETS;
 
 /// A request in words: never a secret.
 pub(super) struct Described {
@@ -64,11 +67,9 @@ impl Told {
     /// Before it is carried out: a principal that is removed or renamed is found under its name as yet.
     pub(super) fn new(request: &Request, view: &View, realm: &Realm) -> Self {
         let (names, is_principal) = subjects(request);
-        let subject = |name: String| Subject {
-            id: Some(&name)
-                .filter(|_| is_principal)
-                .and_then(|name| id(view, realm, name)),
-            name,
+        let subject = |name: &str| Subject {
+            name: for_log(name),
+            id: is_principal.then(|| id(view, realm, name)).flatten(),
             is_principal,
         };
         Self {
@@ -90,7 +91,7 @@ impl Told {
         (view, realm): (&Arc<View>, &Realm),
     ) -> Vec<EventRecord> {
         let (result, reason, message) = outcome;
-        let more = Some(&described.about).filter(|_| described.says_more).cloned();
+        let more = Some(&described.about).filter(|_| described.says_more);
         let (peer, client_id) = match caller {
             Caller::Local { .. } => (None, None),
             Caller::Remote { id, from, .. } => (Some(*from), Some(id.to_string())),
@@ -104,7 +105,7 @@ impl Told {
             request: Some(described.request.into()),
             result: Some(result),
             reason: reason.map(Into::into),
-            detail: message.or(more),
+            detail: message.or_else(|| more.map(|about| for_log(about))),
             count: self.count,
             ..EventRecord::new(0, EventTime(time), EventKind::Admin)
         };
@@ -134,10 +135,19 @@ fn id(view: &View, realm: &Realm, name: &str) -> Option<PrincipalId> {
     found.and_then(|name| view.find(name)).map(|record| record.id)
 }
 
-// By their names, and whether they are principals.
-fn subjects(request: &Request) -> (Vec<String>, bool) {
+/// As much of a text as goes into a line.
+pub(super) fn for_log(text: &str) -> String {
+    match text.char_indices().nth(MOST_LOGGED) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
+}
+
+// By their names, and whether they are principals. Whoever names more than may be named is refused, and that is one event.
+fn subjects(request: &Request) -> (Vec<&str>, bool) {
+    let few = |names: &[String]| names.len() <= MAX_BATCH;
     match request {
-        Request::Add(new) => (vec![new.name.clone()], true),
+        Request::Add(new) => (vec![&new.name], true),
         Request::Show { name }
         | Request::Explain { name, .. }
         | Request::ExplainAct { name, .. }
@@ -150,12 +160,19 @@ fn subjects(request: &Request) -> (Vec<String>, bool) {
         | Request::Alias { name, .. }
         | Request::Unalias { name, .. }
         | Request::Usage { name, .. }
-        | Request::Remove { name } => (vec![name.clone()], true),
-        Request::Sessions { name, .. } => (name.iter().cloned().collect(), true),
-        Request::Events { query, .. } => (query.names.clone(), true),
-        Request::Keytab { names, .. } => (names.clone(), true),
+        | Request::Remove { name } => (vec![name], true),
+        Request::Sessions { name: Some(name), .. } => (vec![name], true),
+        Request::Events {
+            query: EventQuery { names, .. },
+            ..
+        }
+        | Request::Keytab { names, .. }
+            if few(names) =>
+        {
+            (names.iter().map(String::as_str).collect(), true)
+        }
         Request::AddRole { name, .. } | Request::SetRole { name, .. } | Request::RemoveRole { name } => {
-            (vec![name.to_string()], false)
+            (vec![name.as_str()], false)
         }
         Request::AddRule { name, .. }
         | Request::SetRule { name, .. }
@@ -164,7 +181,175 @@ fn subjects(request: &Request) -> (Vec<String>, bool) {
         | Request::AddPolicy { name, .. }
         | Request::SetPolicy { name, .. }
         | Request::RemovePolicy { name }
-        | Request::ShowPolicy { name } => (vec![name.clone()], false),
+        | Request::ShowPolicy { name } => (vec![name], false),
         _ => (Vec::new(), false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::ops::ControlFlow;
+    use std::fs;
+    use std::io;
+    use std::thread;
+    use std::time::Duration;
+
+    use nix::unistd::Uid;
+    use tessera_common::admin::Act;
+
+    use super::super::socket::describe;
+    use super::super::tests::{Desk, NOW};
+    use super::*;
+    use crate::accounting::{Accounting, Start};
+    use crate::config::{AccountingConfig, WhenSlow};
+    use crate::log::Log;
+    use crate::store::Store as _;
+
+    /// The events of a request that was done, or refused with this message.
+    fn events_of(request: &Request, refused: Option<&str>) -> Vec<EventRecord> {
+        let desk = Desk::new();
+        let realm = Realm::new("EXAMPLE.COM").unwrap();
+        let told = Told::new(request, &desk.store.view(), &realm);
+        let caller = Caller::Local { uid: Uid::effective() };
+        let outcome = match refused {
+            None => (EventResult::Done, None, None),
+            Some(message) => (EventResult::Refused, Some("invalid"), Some(for_log(message))),
+        };
+        told.events(
+            (&caller, &caller.author(NOW)),
+            (&describe(request), Timestamp::new(NOW, 0)),
+            outcome,
+            (&desk.store.view(), &realm),
+        )
+    }
+
+    fn keytab(names: usize) -> Request {
+        Request::Keytab {
+            names: vec!["host/www".into(); names],
+            rotate: false,
+        }
+    }
+
+    fn asking_of(names: usize) -> Request {
+        Request::Events {
+            query: EventQuery {
+                names: vec!["alice".into(); names],
+                ..EventQuery::default()
+            },
+            last: None,
+            follow: false,
+        }
+    }
+
+    /// Of texts that are as long as they get, of characters that are, once written down.
+    fn longest() -> Vec<Request> {
+        let texts = ["x", "\u{1}", "\\", "😀", "\u{2028}"].map(|character| character.repeat(100_000));
+        let requests = texts.iter().flat_map(|text| {
+            [
+                Request::Show { name: text.clone() },
+                Request::Rename {
+                    name: text.clone(),
+                    to: text.clone(),
+                },
+                Request::ExplainAct {
+                    name: text.clone(),
+                    act: Act::Show,
+                    on: Some(text.clone()),
+                },
+                Request::ShowRule { name: text.clone() },
+                Request::Keytab {
+                    names: vec![text.clone(); 3],
+                    rotate: false,
+                },
+            ]
+        });
+        requests.collect()
+    }
+
+    #[test]
+    fn what_is_logged_of_a_message_has_an_end() {
+        assert_eq!(for_log("short"), "short");
+        let long = for_log(&"é".repeat(MOST_LOGGED + 1));
+        assert_eq!(long.chars().count(), MOST_LOGGED + 1);
+        assert!(long.ends_with("é…"));
+    }
+
+    #[test]
+    fn each_that_may_be_named_has_an_event_and_whoever_names_more_has_one() {
+        for asking in [keytab, asking_of] {
+            assert_eq!(events_of(&asking(MAX_BATCH), None).len(), MAX_BATCH);
+            let events = events_of(&asking(MAX_BATCH + 1), Some("too many"));
+            let [event] = events.as_slice() else {
+                panic!("{} events", events.len())
+            };
+            assert_eq!((&event.service, event.detail.as_deref()), (&None, Some("too many")));
+        }
+    }
+
+    #[test]
+    fn however_long_a_request_is_its_events_fit_into_the_smallest_queue() {
+        let long = "\u{1}".repeat(100_000);
+        for request in longest() {
+            for refused in [None, Some(long.as_str())] {
+                for event in events_of(&request, refused) {
+                    let line = serde_json::to_string(&event).unwrap();
+                    assert!(line.len() < 16 << 10, "{}", line.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "a thread is waited for")]
+    fn however_long_requests_were_they_are_read_again_from_a_file_that_is_compressed() {
+        let state = tempfile::tempdir().unwrap();
+        let config = AccountingConfig {
+            enabled: true,
+            directory: None,
+            rotate_size: 4096,
+            rotate_every: None,
+            keep: None,
+            max_size: None,
+            compress: true,
+            interim_every: Duration::from_secs(600),
+            when_slow: WhenSlow::Block,
+            queue: 16 << 10,
+            syslog: None,
+            journald: None,
+        };
+        let log = Log::start(io::sink()).unwrap();
+        let (accounting, _writer) = Accounting::start(&config, state.path(), &log.log()).unwrap();
+        let told: Vec<EventRecord> = longest().iter().flat_map(|request| events_of(request, None)).collect();
+        for event in &told {
+            accounting.administered(event);
+        }
+        let all_is_compressed = || {
+            let files = fs::read_dir(config.directory_in(state.path())).unwrap();
+            let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+            let of = |end: &str| {
+                names
+                    .iter()
+                    .filter(|name| name.to_string_lossy().ends_with(end))
+                    .count()
+            };
+            // What is left is what is written to.
+            of(".zst") > 0 && of(".jsonl") == 1
+        };
+        let reader = accounting.reader().unwrap();
+        let mut read = Vec::new();
+        for _ in 0..6000 {
+            thread::sleep(Duration::from_millis(10));
+            if reader.newest() > told.len() as u64 && all_is_compressed() {
+                let progress = reader.read(&Default::default(), Start::Oldest, &mut |found| {
+                    read.push(found.event.clone());
+                    ControlFlow::Continue(())
+                });
+                assert_eq!(progress.unwrap().damage, [""; 0]);
+                break;
+            }
+        }
+        assert_eq!(read.len(), told.len() + 1);
+        let written = read.into_iter().skip(1).map(|event| EventRecord { seq: 0, ..event });
+        assert!(written.eq(told));
     }
 }
