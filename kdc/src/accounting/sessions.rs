@@ -126,7 +126,8 @@ pub struct OpenSession {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSession;
 
-/// Who is told of sessions. It must not wait for anything: all sessions wait for it.
+/// Who is told of sessions. All sessions wait for it, so it waits for nothing but what every request waits for: room in the event
+/// log, where `when-slow` is `block`.
 pub type Tell = dyn Fn(&SessionNotice) + Send + Sync;
 
 /// The sessions that are open; all clones are the same.

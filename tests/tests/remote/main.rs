@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tessera_tests::wire::admin::{self, Answer, Conversation, FirstToken, begin, context, framed, hello};
 use tessera_tests::wire::{ApReq, KdcReq, Name, Session, crypto::Key, login_by_preauth, random, socket};
-use tessera_tests::{Realm, RealmBuilder, Tool, Workstation};
+use tessera_tests::{Exposition, Realm, RealmBuilder, Tool, Workstation, http};
 
 const PASSWORD: &str = "looking-glass";
 

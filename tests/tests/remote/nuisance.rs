@@ -50,6 +50,22 @@ fn the_slow_the_silent_and_the_many_keep_nobody_on_this_machine_out() {
 }
 
 #[test]
+fn whoever_proves_who_it_is_and_does_not_greet_in_time_is_counted_as_too_slow() {
+    let realm = builder().watched().start();
+    realm.add("alice/admin", PASSWORD);
+    let mut silent = Conversation::begun(realm.admin(), &ticket(&realm));
+    silent.stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    assert!(silent.is_ended());
+    let page = Exposition::parse(&http::get(realm.metrics(), "/metrics").body);
+    let slow = page.sum(
+        "tessera_connections_dropped_total",
+        &[("listener", "admin"), ("reason", "too-slow")],
+    );
+    assert!((slow - 1.0).abs() < f64::EPSILON, "{slow}");
+    Conversation::open(realm.admin(), &ticket(&realm));
+}
+
+#[test]
 fn one_administrator_does_not_take_all_places() {
     let realm = realm();
     let session = ticket(&realm);

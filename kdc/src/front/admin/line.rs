@@ -80,7 +80,7 @@ fn has_hung_up(socket: RawFd) -> bool {
 /// Why a session ends in which this came instead of a request.
 pub(super) fn cause_of_no_request(why: &FrameError) -> Cause {
     match why {
-        FrameError::Stream(why) if has_timed_out(why) => Cause::Idle,
+        why if has_timed_out(why) => Cause::Idle,
         FrameError::Stream(_) => Cause::ConnectionLost,
         FrameError::Seal(ContextError::Expired { .. }) => Cause::TicketOver,
         _ => Cause::Refused,
@@ -90,14 +90,19 @@ pub(super) fn cause_of_no_request(why: &FrameError) -> Cause {
 /// Why a session ends in which an answer could not be sent.
 pub(super) fn cause_of_no_answer(why: &io::Error) -> Cause {
     match why.get_ref().and_then(|inner| inner.downcast_ref::<FrameError>()) {
-        Some(FrameError::Stream(why)) if has_timed_out(why) => Cause::Stalled,
+        Some(why) if has_timed_out(why) => Cause::Stalled,
         Some(FrameError::Seal(ContextError::Expired { .. })) => Cause::TicketOver,
         _ => Cause::ConnectionLost,
     }
 }
 
-fn has_timed_out(why: &io::Error) -> bool {
-    matches!(why.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+/// Whether what was waited for did not come, or was not taken, in time.
+pub(super) fn has_timed_out(why: &FrameError) -> bool {
+    let kind = match why {
+        FrameError::Stream(why) => why.kind(),
+        _ => return false,
+    };
+    matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 #[cfg(test)]

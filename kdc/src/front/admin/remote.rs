@@ -18,9 +18,9 @@ use zeroize::Zeroizing;
 
 use super::caller::Caller;
 use super::execute::Refused;
-use super::line::{Counted, Line};
+use super::line::{Counted, Line, has_timed_out};
 use super::places::Places;
-use super::socket::AdminFront;
+use super::socket::{AdminFront, TurnedAway};
 use crate::accounting::{Cause, Counts, Opening};
 use crate::clock;
 use crate::kerberos::{Administrator, Conversation, Request};
@@ -175,11 +175,11 @@ impl AdminFront {
         let token = match read_token(&mut stream) {
             Ok(Some(token)) => token,
             other => {
-                let reason = no_token(other.err().as_ref());
-                if reason == TOO_SLOW {
+                let why = NoToken::of(other.err().as_ref());
+                if why == NoToken::TooSlow {
                     self.connected.counts.ended(Ended::TooSlow);
                 }
-                self.log_dropped(origin, reason);
+                self.log_dropped(origin, why.name());
                 return None;
             }
         };
@@ -196,8 +196,11 @@ impl AdminFront {
         let Conversation { context, admitted } = opening.conversation?;
         let mut sealed = Sealed::new(stream, context, time as fn() -> KerberosTime, ThreadRandom);
         let admitted = admitted.map_err(|why| Refused::new(Reason::NotPermitted, why));
-        let administrator = self.welcome(&mut sealed, &origin.peer.to_string(), admitted).ok()?;
-        Some((Channel(sealed), administrator))
+        let welcome = self.welcome(&mut sealed, &origin.peer.to_string(), admitted);
+        if let Err(TurnedAway::TooSlow) = welcome {
+            self.connected.counts.ended(Ended::TooSlow);
+        }
+        Some((Channel(sealed), welcome.ok()?))
     }
 
     fn opening(&self, administrator: &Administrator, from: SocketAddr) -> Opening {
@@ -234,17 +237,37 @@ impl AdminFront {
     }
 }
 
-const TOO_SLOW: &str = "too-slow";
+/// Why no first token came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NoToken {
+    /// Nothing came at all.
+    HungUp,
+    /// What it announced is longer than one may be.
+    TooLong,
+    /// It was not there in time.
+    TooSlow,
+    /// Not all of it came.
+    CutShort,
+}
 
-/// Why no first token came, by a stable name.
-fn no_token(why: Option<&FrameError>) -> &'static str {
-    match why {
-        None => "hung-up",
-        Some(FrameError::TooLong { .. }) => "token-too-long",
-        Some(FrameError::Stream(why)) if matches!(why.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-            TOO_SLOW
+impl NoToken {
+    fn of(why: Option<&FrameError>) -> Self {
+        match why {
+            None => Self::HungUp,
+            Some(FrameError::TooLong { .. }) => Self::TooLong,
+            Some(why) if has_timed_out(why) => Self::TooSlow,
+            Some(_) => Self::CutShort,
         }
-        Some(_) => "cut-short",
+    }
+
+    /// Stable, for logs.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::HungUp => "hung-up",
+            Self::TooLong => "token-too-long",
+            Self::TooSlow => "too-slow",
+            Self::CutShort => "cut-short",
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use super::account::{AskedEvents, Followers};
 use super::caller::Caller;
 use super::execute::{Executor, Refused};
-use super::line::{Counted, Line, cause_of_no_answer, cause_of_no_request};
+use super::line::{Counted, Line, cause_of_no_answer, cause_of_no_request, has_timed_out};
 use super::listener::{AtLine, Listener};
 use super::remote::Connected;
 use super::rights::Permits;
@@ -231,7 +231,7 @@ impl AdminFront {
             for_log(&refused.message)
         ));
         let _ = write_frame(stream, &Response::from(refused));
-        TurnedAway
+        TurnedAway::Otherwise
     }
 
     /// The end of a conversation that cannot be gone on with. Whoever broke the seal, or is not there any more, is told nothing.
@@ -244,7 +244,10 @@ impl AdminFront {
             "the conversation with an administrator from {from} is ended: {}",
             refused.message
         ));
-        TurnedAway
+        match has_timed_out(why) {
+            true => TurnedAway::TooSlow,
+            false => TurnedAway::Otherwise,
+        }
     }
 
     /// Exchanges greetings with somebody who is `admitted`, or not. The greeting is read first: an end with something unread
@@ -457,8 +460,13 @@ fn permitted_uid(stream: &UnixStream) -> Result<Uid, Refused> {
 }
 
 /// A conversation is over, and all is said.
-#[derive(Debug)]
-pub(super) struct TurnedAway;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TurnedAway {
+    /// What was waited for did not come in time.
+    TooSlow,
+    /// For any other reason.
+    Otherwise,
+}
 
 // The request and whom it concerns, for the log; never a secret.
 pub(super) fn describe(request: &Request) -> Described {
