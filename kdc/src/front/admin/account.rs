@@ -14,11 +14,11 @@ use tessera_common::admin::{
 use tessera_common::time::Timestamp;
 
 use super::caller::Caller;
+use super::conversation::AdminFront;
 use super::execute::{Executor, Refused};
 use super::eyes::Eyes;
 use super::listener::Listener;
 use super::places::{Place, Places};
-use super::socket::AdminFront;
 use crate::accounting::{Cause, Found, MOST_OPEN, OpenSession, Progress, Reader, Start, UsageCount};
 use crate::clock;
 use crate::realm::principal::PrincipalId;

@@ -10,6 +10,9 @@ mod apply_tests;
 mod attributes;
 mod caller;
 mod conflict;
+mod conversation;
+#[cfg(test)]
+mod conversation_tests;
 mod declared;
 mod execute;
 mod explain;
@@ -32,6 +35,7 @@ mod tests;
 mod told;
 
 pub use account::Followers;
+pub use conversation::{AdminFront, Reload, RotateMasterKey};
 pub use line::Line;
 pub use remote::{Connected, RemoteListener};
-pub use socket::{AdminFront, AdminSocket, Reload, RotateMasterKey};
+pub use socket::AdminSocket;

@@ -17,10 +17,10 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use super::caller::Caller;
+use super::conversation::{AdminFront, IDLE, TAKE_IN, TurnedAway};
 use super::execute::Refused;
 use super::line::{Counted, Line, has_timed_out};
 use super::places::Places;
-use super::socket::{AdminFront, TurnedAway};
 use crate::accounting::{Cause, Counts, Opening};
 use crate::clock;
 use crate::kerberos::{Administrator, Conversation, Request};
@@ -41,10 +41,6 @@ const MOST_ADMITTED: usize = 64;
 const MOST_ADMITTED_OF_ONE_PRINCIPAL: usize = 8;
 /// How long it may take from the connection to the end of the greetings.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long one may take until the next request is there whole.
-const IDLE: Duration = Duration::from_secs(600);
-/// How long one may take to take in one message.
-const TAKE_IN: Duration = Duration::from_secs(60);
 
 /// What tickets for administration are for, and what its sessions are of.
 const SERVICE: &str = "kadmin/admin";

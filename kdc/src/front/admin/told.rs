@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tessera_common::accounting::{EventKind, EventRecord, EventResult, EventTime};
-use tessera_common::admin::{EventQuery, MAX_BATCH, Request, SOCKET};
+use tessera_common::admin::{ApplyMode, EventQuery, MAX_BATCH, Reason, Request, Rest, SOCKET};
 use tessera_common::name::{MAX_NAME_OCTETS, Principal, Realm};
 use tessera_common::time::Timestamp;
 
@@ -40,7 +40,7 @@ pub(super) struct Told {
 }
 
 impl Described {
-    pub(super) const fn new(request: &'static str, about: String) -> Self {
+    const fn new(request: &'static str, about: String) -> Self {
         Self {
             request,
             about,
@@ -48,7 +48,7 @@ impl Described {
         }
     }
 
-    pub(super) fn of(request: &'static str, whom: Option<&String>) -> Self {
+    fn of(request: &'static str, whom: Option<&String>) -> Self {
         Self {
             request,
             about: whom.map(|whom| format!("principal={whom:?}")).unwrap_or_default(),
@@ -135,6 +135,98 @@ fn id(view: &View, realm: &Realm, name: &str) -> Option<PrincipalId> {
     found.and_then(|name| view.find(name)).map(|record| record.id)
 }
 
+/// The request and whom it concerns, for the log; never a secret.
+pub(super) fn describe(request: &Request) -> Described {
+    let (what, whom) = match request {
+        Request::Add(new) => ("add", Some(&new.name)),
+        Request::List { glob, .. } => ("list", glob.as_ref()),
+        Request::Show { name } => ("show", Some(name)),
+        Request::Explain {
+            name, service: None, ..
+        } => ("explain", Some(name)),
+        Request::Explain {
+            name,
+            service: Some(service),
+            ..
+        } => return Described::new("explain", format!("principal={name:?} service={service:?}")),
+        Request::ExplainAct { name, act, on } => {
+            let on = on.as_ref().map(|on| format!(" on={on:?}")).unwrap_or_default();
+            return Described::new("explain", format!("principal={name:?} act={act}{on}"));
+        }
+        Request::Set { name, .. } => ("set", Some(name)),
+        Request::Password { name, .. } => ("password", Some(name)),
+        Request::Rotate { name, how, .. } => return Described::new("rotate", format!("principal={name:?} how={how}")),
+        Request::Lock { name } => ("lock", Some(name)),
+        Request::Unlock { name } => ("unlock", Some(name)),
+        Request::Rename { name, to } => return Described::new("rename", format!("principal={name:?} to={to:?}")),
+        Request::Alias { name, alias } => {
+            return Described::new("alias", format!("principal={name:?} alias={alias:?}"));
+        }
+        Request::Unalias { name, alias } => {
+            return Described::new("unalias", format!("principal={name:?} alias={alias:?}"));
+        }
+        Request::Remove { name } => ("remove", Some(name)),
+        Request::Keytab { names, .. } => return Described::new("keytab", format!("principals={:?}", names.join(","))),
+        Request::Import { principals } => return Described::new("import", format!("count={}", principals.len())),
+        Request::AddRole { name, .. } => return Described::new("add-role", format!("role={name}")),
+        Request::SetRole { name, .. } => return Described::new("set-role", format!("role={name}")),
+        Request::RemoveRole { name } => return Described::new("remove-role", format!("role={name}")),
+        Request::ListRoles => ("list-roles", None),
+        Request::AddRule { name, .. } => return Described::new("add-rule", format!("rule={name:?}")),
+        Request::SetRule { name, .. } => return Described::new("set-rule", format!("rule={name:?}")),
+        Request::RemoveRule { name } => return Described::new("remove-rule", format!("rule={name:?}")),
+        Request::ShowRule { name } => return Described::new("show-rule", format!("rule={name:?}")),
+        Request::ListRules => ("list-rules", None),
+        Request::AddPolicy { name, .. } => return Described::new("add-policy", format!("policy={name:?}")),
+        Request::SetPolicy { name, .. } => return Described::new("set-policy", format!("policy={name:?}")),
+        Request::RemovePolicy { name } => return Described::new("remove-policy", format!("policy={name:?}")),
+        Request::ShowPolicy { name } => return Described::new("show-policy", format!("policy={name:?}")),
+        Request::ListPolicies => ("list-policies", None),
+        Request::Apply {
+            declaration,
+            mode,
+            rest,
+        } => {
+            let mode = match mode {
+                ApplyMode::Commit => "apply",
+                ApplyMode::DryRun => "apply-dry-run",
+            };
+            let rest = match rest {
+                Rest::Stays => "stays",
+                Rest::Goes => "goes",
+            };
+            return Described::new(mode, format!("declared={} rest={rest}", declaration.len()));
+        }
+        Request::Events { query, last, follow } => {
+            let query = serde_json::to_string(query).unwrap_or_default();
+            let last = last.map(|last| format!(" last={last}")).unwrap_or_default();
+            let follow = if *follow { " follow=yes" } else { "" };
+            return Described::new("events", format!("query={query:?}{last}{follow}"));
+        }
+        Request::Sessions { name, .. } => ("sessions", name.as_ref()),
+        Request::Usage { name, .. } => ("usage", Some(name)),
+        Request::Export => ("export", None),
+        Request::Reload => ("reload", None),
+        Request::RotateMasterKey => ("rotate-master-key", None),
+        _ => ("unknown", None),
+    };
+    Described::of(what, whom)
+}
+
+/// What a reason is called in a log.
+pub(super) const fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NotPermitted => "not-permitted",
+        Reason::NotFound => "not-found",
+        Reason::Taken => "taken",
+        Reason::Conflict => "conflict",
+        Reason::Invalid => "invalid",
+        Reason::Protected => "protected",
+        Reason::Unavailable => "unavailable",
+        _ => "unknown",
+    }
+}
+
 /// As much of a text as goes into a line.
 pub(super) fn for_log(text: &str) -> String {
     match text.char_indices().nth(MOST_LOGGED) {
@@ -197,7 +289,6 @@ mod tests {
     use nix::unistd::Uid;
     use tessera_common::admin::Act;
 
-    use super::super::socket::describe;
     use super::super::tests::{Desk, NOW};
     use super::*;
     use crate::accounting::{Accounting, Start};
@@ -264,6 +355,64 @@ mod tests {
             ]
         });
         requests.collect()
+    }
+
+    /// Names of every character that patterns, shells and logs trip over.
+    #[test]
+    fn whatever_a_name_has_in_it_a_line_of_the_log_is_one_line_and_says_the_name() {
+        let long = "x".repeat(255);
+        for name in [
+            "a*b",
+            "[a-z]",
+            "a\\/b",
+            "a\\@b",
+            "a b",
+            "'a'",
+            "\"a\"",
+            "a\nadmin by=\"root\"",
+            "a=b",
+            "$(a)",
+            "a\tb",
+            "a\u{7f}",
+            "a\u{1b}[2J",
+            "a\r",
+            "\u{85}\u{2028}",
+            "😀",
+            &long,
+        ] {
+            for (request, before, after) in [
+                (Request::Show { name: name.into() }, "request=show principal=", ""),
+                (
+                    Request::ExplainAct {
+                        name: "desk".into(),
+                        act: Act::Show,
+                        on: Some(name.into()),
+                    },
+                    "request=explain principal=\"desk\" act=show on=",
+                    "",
+                ),
+                (
+                    Request::Rename {
+                        name: "a".into(),
+                        to: name.into(),
+                    },
+                    "request=rename principal=\"a\" to=",
+                    "",
+                ),
+            ] {
+                let line = describe(&request).line();
+                assert!(!line.contains(|c: char| c.is_control() || c == '\u{2028}'), "{line:?}");
+                let quoted = line
+                    .strip_prefix(before)
+                    .and_then(|rest| rest.strip_suffix(after))
+                    .unwrap();
+                let inside = quoted
+                    .strip_prefix('"')
+                    .and_then(|rest| rest.strip_suffix('"'))
+                    .unwrap();
+                assert!(!inside.replace("\\\\", "").replace("\\\"", "").contains('"'), "{line}");
+            }
+        }
     }
 
     #[test]
