@@ -141,7 +141,7 @@ impl Desk {
             answered: Vec::new(),
         };
         self.front
-            .serve_admitted(&mut wire, &self.administrators[which], origin().peer);
+            .serve_admitted(&mut wire, Arc::default(), &self.administrators[which], origin().peer);
         let mut answered = wire.answered.as_slice();
         let mut answers = Vec::new();
         while let Some(answer) = read_frame(&mut answered).expect("an answer") {

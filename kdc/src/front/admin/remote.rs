@@ -21,7 +21,7 @@ use super::conversation::{AdminFront, IDLE, TAKE_IN, TurnedAway};
 use super::execute::Refused;
 use super::line::{Counted, Line, has_timed_out};
 use super::places::Places;
-use crate::accounting::{Cause, Counts, Opening};
+use crate::accounting::{Counts, Opening};
 use crate::clock;
 use crate::kerberos::{Administrator, Conversation, Request};
 use crate::metrics::{Connections, Gauge};
@@ -130,12 +130,17 @@ const fn origin(peer: SocketAddr, local: SocketAddr) -> Origin {
 }
 
 impl AdminFront {
-    /// Answers the requests of somebody who was admitted, one after the other, until there are no more. What may be asked for,
-    /// each time the principals as they are then say. Gives why it ended.
-    pub fn serve_admitted(&self, line: &mut impl Line, administrator: &Administrator, from: SocketAddr) -> Cause {
-        self.converse(line, &from.to_string(), &Counts::default(), &mut || {
-            self.caller(administrator, from)
-        })
+    /// Answers the requests of somebody who was admitted, one after the other, until there are no more: a session, in which
+    /// `counts` counts what passes. What may be asked for, each time the principals as they are then say.
+    pub fn serve_admitted(
+        &self,
+        line: &mut impl Line,
+        counts: Arc<Counts>,
+        administrator: &Administrator,
+        from: SocketAddr,
+    ) {
+        let opening = self.opening(administrator, from);
+        self.in_session(opening, counts, line, &mut || self.caller(administrator, from));
     }
 
     fn start_remote(self: &Arc<Self>, stream: TcpStream, origin: Origin) -> io::Result<()> {
@@ -158,9 +163,7 @@ impl AdminFront {
                     return;
                 };
                 drop(place);
-                let opening = front.opening(&administrator, origin.peer);
-                let mut caller = || front.caller(&administrator, origin.peer);
-                front.in_session(opening, counts, &mut channel, &mut caller);
+                front.serve_admitted(&mut channel, counts, &administrator, origin.peer);
             }
         })?;
         Ok(())
