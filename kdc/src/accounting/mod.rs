@@ -23,6 +23,7 @@ mod usage;
 use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tessera_common::accounting::{EventKind, EventRecord, EventTime};
 
@@ -105,6 +106,17 @@ impl Accounting {
         self.events.as_ref().map(|events| &events.reader)
     }
 
+    /// The same, as soon as all that was told so far can be read, or was lost; but it is not waited for longer than that.
+    #[must_use]
+    pub fn settled(&self, at_most: Duration) -> Option<&Reader> {
+        let events = self.events.as_ref()?;
+        let last = events.queue.last();
+        if last > 0 {
+            let _ = events.reader.wait_beyond(last - 1, at_most);
+        }
+        Some(&events.reader)
+    }
+
     /// How the event log fares; `None`, there is none.
     #[must_use]
     pub fn figures(&self) -> Option<&Arc<Figures>> {
@@ -174,4 +186,54 @@ impl Accounting {
 thread_local! {
     /// Where lines are put into words, in memory that is kept.
     static WORDS: RefCell<(String, Phrases)> = RefCell::default();
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use core::ops::ControlFlow;
+    use std::io;
+
+    use tessera_common::accounting::EventFilter;
+
+    use super::*;
+    use crate::config::WhenSlow;
+
+    /// Files and a queue as small as they can be; whoever finds no room waits.
+    pub(crate) fn small() -> AccountingConfig {
+        AccountingConfig {
+            enabled: true,
+            directory: None,
+            rotate_size: 4096,
+            rotate_every: None,
+            keep: None,
+            max_size: None,
+            compress: true,
+            interim_every: Duration::from_secs(600),
+            when_slow: WhenSlow::Block,
+            queue: 16 << 10,
+            syslog: None,
+            journald: None,
+        }
+    }
+
+    #[test]
+    fn what_was_told_before_somebody_asks_is_there_when_the_log_has_settled() {
+        let state = tempfile::tempdir().unwrap();
+        let log = Log::start(io::sink()).unwrap();
+        let (accounting, _writer) = Accounting::start(&small(), state.path(), &log.log()).unwrap();
+        for count in 1..=20 {
+            accounting.administered(&EventRecord::new(0, EventTime(clock::now()), EventKind::Admin));
+            let reader = accounting.settled(Duration::from_secs(60)).unwrap();
+            let mut told = 0;
+            let progress = reader.read(&EventFilter::default(), Start::Oldest, &mut |found| {
+                told += usize::from(found.event.kind == EventKind::Admin);
+                ControlFlow::Continue(())
+            });
+            assert_eq!(
+                (progress.unwrap().through, told),
+                (count + 1, usize::try_from(count).unwrap())
+            );
+        }
+        assert!(Accounting::new(log.log()).settled(Duration::ZERO).is_none());
+    }
 }

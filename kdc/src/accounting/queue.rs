@@ -74,6 +74,11 @@ impl Queue {
         }
     }
 
+    /// The number of the last event that came.
+    pub(super) fn last(&self) -> u64 {
+        self.page().next.saturating_sub(1)
+    }
+
     /// The most octets that wait.
     pub(super) fn limit(&self) -> usize {
         self.limit.load(Ordering::Relaxed)

@@ -31,8 +31,8 @@ const MOST_REMOTE: usize = 16;
 const MOST_REMOTE_OF_ONE_PRINCIPAL: usize = 4;
 /// How many octets of events are in one message, and one more event.
 const BATCH_OCTETS: usize = 1 << 20;
-/// How long it is waited for what is on its way into the log.
-const ON_ITS_WAY: Duration = Duration::from_millis(100);
+/// How long it is waited for what is on its way into the log. A disk that takes longer holds nobody up who asks.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
 /// How often it is looked whether whoever follows is there still, and may go on.
 const LOOK: Duration = Duration::from_millis(250);
 /// After how long without an event whoever follows is told that the daemon is there.
@@ -311,13 +311,10 @@ impl AdminFront {
     }
 
     fn reader(&self) -> Result<Reader, Refused> {
-        let reader = self.accounting.reader().cloned().ok_or_else(|| {
+        self.accounting.settled(ON_ITS_WAY).cloned().ok_or_else(|| {
             let message = "this daemon keeps no event log, [accounting] enabled is false; nobody knows what happened";
             Refused::new(Reason::Unavailable, message)
-        })?;
-        // What happened right before may be on its way to the file; that somebody came to ask is behind it.
-        let _ = reader.wait_beyond(reader.newest(), ON_ITS_WAY);
-        Ok(reader)
+        })
     }
 }
 

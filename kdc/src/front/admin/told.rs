@@ -291,14 +291,13 @@ mod tests {
 
     use super::super::tests::{Desk, NOW};
     use super::*;
+    use crate::accounting::tests::small;
     use crate::accounting::{Accounting, Start};
-    use crate::config::{AccountingConfig, WhenSlow};
     use crate::log::Log;
-    use crate::store::Store as _;
+    use crate::store::{Memory, Store as _};
 
     /// The events of a request that was done, or refused with this message.
-    fn events_of(request: &Request, refused: Option<&str>) -> Vec<EventRecord> {
-        let desk = Desk::new();
+    fn events_of(desk: &Desk<Memory>, request: &Request, refused: Option<&str>) -> Vec<EventRecord> {
         let realm = Realm::new("EXAMPLE.COM").unwrap();
         let told = Told::new(request, &desk.store.view(), &realm);
         let caller = Caller::Local { uid: Uid::effective() };
@@ -425,9 +424,10 @@ mod tests {
 
     #[test]
     fn each_that_may_be_named_has_an_event_and_whoever_names_more_has_one() {
+        let desk = Desk::new();
         for asking in [keytab, asking_of] {
-            assert_eq!(events_of(&asking(MAX_BATCH), None).len(), MAX_BATCH);
-            let events = events_of(&asking(MAX_BATCH + 1), Some("too many"));
+            assert_eq!(events_of(&desk, &asking(MAX_BATCH), None).len(), MAX_BATCH);
+            let events = events_of(&desk, &asking(MAX_BATCH + 1), Some("too many"));
             let [event] = events.as_slice() else {
                 panic!("{} events", events.len())
             };
@@ -437,10 +437,10 @@ mod tests {
 
     #[test]
     fn however_long_a_request_is_its_events_fit_into_the_smallest_queue() {
-        let long = "\u{1}".repeat(100_000);
+        let (desk, long) = (Desk::new(), "\u{1}".repeat(100_000));
         for request in longest() {
             for refused in [None, Some(long.as_str())] {
-                for event in events_of(&request, refused) {
+                for event in events_of(&desk, &request, refused) {
                     let line = serde_json::to_string(&event).unwrap();
                     assert!(line.len() < 16 << 10, "{}", line.len());
                 }
@@ -452,23 +452,12 @@ mod tests {
     #[allow(clippy::disallowed_methods, reason = "a thread is waited for")]
     fn however_long_requests_were_they_are_read_again_from_a_file_that_is_compressed() {
         let state = tempfile::tempdir().unwrap();
-        let config = AccountingConfig {
-            enabled: true,
-            directory: None,
-            rotate_size: 4096,
-            rotate_every: None,
-            keep: None,
-            max_size: None,
-            compress: true,
-            interim_every: Duration::from_secs(600),
-            when_slow: WhenSlow::Block,
-            queue: 16 << 10,
-            syslog: None,
-            journald: None,
-        };
+        let config = small();
         let log = Log::start(io::sink()).unwrap();
         let (accounting, _writer) = Accounting::start(&config, state.path(), &log.log()).unwrap();
-        let told: Vec<EventRecord> = longest().iter().flat_map(|request| events_of(request, None)).collect();
+        let (desk, requests) = (Desk::new(), longest());
+        let told = requests.iter().flat_map(|request| events_of(&desk, request, None));
+        let told: Vec<EventRecord> = told.collect();
         for event in &told {
             accounting.administered(event);
         }
