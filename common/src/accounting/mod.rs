@@ -224,6 +224,13 @@ impl EventKind {
             Self::ClockSetBack => "clock-set-back",
         }
     }
+
+    /// Whether it is a client's request: then whom it names as client is a name, though it may be nobody's. In the others a client
+    /// without an id is such as `uid 0`, or a network.
+    #[must_use]
+    pub const fn is_a_request(self) -> bool {
+        matches!(self, Self::As | Self::Tgs | Self::Password | Self::Administration)
+    }
 }
 
 impl EventResult {

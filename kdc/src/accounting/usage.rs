@@ -70,7 +70,7 @@ impl UsageCount {
             usage.first_seen = Some(usage.first_seen.map_or(time, |first: EventTime| first.min(time)));
             usage.last_seen = Some(usage.last_seen.map_or(time, |last: EventTime| last.max(time)));
         }
-        if let Some(peer) = event.peer.filter(|_| is_a_request(event.kind)) {
+        if let Some(peer) = event.peer.filter(|_| event.kind.is_a_request()) {
             add(&mut self.addresses, peer.ip().to_canonical().to_string());
         }
         let asked_for_proof = event
@@ -123,13 +123,6 @@ impl UsageCount {
             _ => {}
         }
     }
-}
-
-const fn is_a_request(kind: EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::As | EventKind::Tgs | EventKind::Password | EventKind::Administration
-    )
 }
 
 fn one_more(counts: &mut BTreeMap<String, u64>, name: &str) {

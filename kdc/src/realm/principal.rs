@@ -1,6 +1,7 @@
 //! What the realm knows of a principal.
 
 use core::fmt;
+use core::str::FromStr;
 use core::time::Duration;
 use std::sync::OnceLock;
 
@@ -28,6 +29,21 @@ impl PrincipalId {
 impl fmt::Display for PrincipalId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.to_text().as_str())
+    }
+}
+
+/// What was to be a [`PrincipalId`] is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAnId;
+
+/// 32 hexadecimal digits, as it is written.
+impl FromStr for PrincipalId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let is_one = text.len() == 32 && text.bytes().all(|octet| octet.is_ascii_hexdigit());
+        let number = u128::from_str_radix(text, 16).map_err(|_| NotAnId)?;
+        is_one.then(|| Self(number.to_be_bytes())).ok_or(NotAnId)
     }
 }
 
@@ -334,5 +350,26 @@ impl Eq for OpenedKey {}
 impl fmt::Debug for SealedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sealed under master key {}", self.master)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_as_it_is_written_and_nothing_else_is_one() {
+        let id = PrincipalId(*b"\x00\x01\x7f\x80\xff0123456789\x0a");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        let digits = "00112233445566778899aabbccddeef";
+        for bad in [
+            "",
+            digits,
+            &format!("{digits}ff"),
+            &format!("+{digits}"),
+            &format!("{digits}g"),
+        ] {
+            assert_eq!(bad.parse::<PrincipalId>(), Err(NotAnId), "{bad}");
+        }
     }
 }

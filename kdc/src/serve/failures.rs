@@ -23,7 +23,7 @@ use crate::front::lockout::Keeper;
 use crate::kerberos::Kdc;
 use crate::log::Log;
 use crate::realm::lockout::{Count, Saved};
-use crate::realm::principal::{PrincipalId, ShutOut};
+use crate::realm::principal::ShutOut;
 use crate::store::{Store, write_file};
 use tessera_common::network::Network;
 
@@ -233,7 +233,7 @@ fn count(line: &str, saved: &mut Saved) -> Option<()> {
         kept: shut_out.is_some_and(|(_, kept)| kept),
     };
     match what {
-        "principal" => saved.principals.push((id(who)?, count)),
+        "principal" => saved.principals.push((who.parse().ok()?, count)),
         "network" => saved.networks.push((Network::from_str(who).ok()?, count)),
         _ => return None,
     }
@@ -242,11 +242,6 @@ fn count(line: &str, saved: &mut Saved) -> Option<()> {
 
 fn time(text: &str) -> Option<KerberosTime> {
     text.parse().ok()
-}
-
-fn id(text: &str) -> Option<PrincipalId> {
-    let number = u128::from_str_radix(text, 16).ok()?;
-    (text.len() == 32).then(|| PrincipalId(number.to_be_bytes()))
 }
 
 impl core::fmt::Display for Damage {
@@ -262,6 +257,7 @@ impl core::fmt::Display for Damage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::realm::principal::PrincipalId;
     use crate::realm::settings::RealmSettings;
 
     const NOW: KerberosTime = KerberosTime(1_800_000_000);

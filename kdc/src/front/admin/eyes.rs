@@ -88,7 +88,7 @@ enum Party {
 impl Parties {
     fn of(event: &EventRecord, realm: &Realm) -> Self {
         let party = |id: Option<&String>, name: Option<&String>, is_a_name: bool| match id {
-            Some(id) => principal_id(id).map(Party::Id),
+            Some(id) => id.parse().ok().map(Party::Id),
             None => {
                 let name = Principal::parse(name.filter(|_| is_a_name)?, Some(realm)).ok()?;
                 (name.realm == *realm).then_some(Party::Name(name.name))
@@ -98,12 +98,12 @@ impl Parties {
             party(
                 event.client_id.as_ref(),
                 event.client.as_ref(),
-                is_a_request(event.kind),
+                event.kind.is_a_request(),
             ),
             party(
                 event.service_id.as_ref(),
                 event.service.as_ref(),
-                is_a_request(event.kind) || is_done_to_a_principal(event),
+                event.kind.is_a_request() || is_done_to_a_principal(event),
             ),
         ])
     }
@@ -118,14 +118,6 @@ impl Parties {
         let [client, service] = &self.0;
         Some([id(client)?, id(service)?])
     }
-}
-
-// In the others a client without an id is such as `uid 0`, or a network.
-const fn is_a_request(kind: EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::As | EventKind::Tgs | EventKind::Password | EventKind::Administration
-    )
 }
 
 // Otherwise it is done to a role, a rule, a policy, or the realm.
@@ -168,13 +160,6 @@ impl Executor<'_> {
     fn realm(&self) -> &Realm {
         &self.settings.name
     }
-}
-
-fn principal_id(text: &str) -> Option<PrincipalId> {
-    u128::from_str_radix(text, 16)
-        .ok()
-        .filter(|_| text.len() == 32)
-        .map(|id| PrincipalId(id.to_be_bytes()))
 }
 
 /// The events of a principal.
