@@ -154,16 +154,7 @@ impl AdminFront {
                 None => (Start::Oldest, 0),
                 Some(last) => where_last_begin(reader, filter, last, &eyes).map_err(End::Refused)?,
             };
-            Telling {
-                eyes,
-                still_may,
-                listener: &RefCell::new(listener),
-                skip,
-                lines: Vec::new(),
-                octets: 0,
-                end: None,
-            }
-            .read(reader, filter, start)
+            Telling::new(eyes, still_may, &RefCell::new(listener), skip).read(reader, filter, start)
         })
     }
 
@@ -187,16 +178,11 @@ impl AdminFront {
                 let progress = self.executing(&who, Act::Events, |executor| {
                     // A right that was taken away counts at once.
                     executor.admit().map_err(End::Refused)?;
-                    Telling {
-                        eyes: Eyes::new(executor),
-                        still_may,
-                        listener: &RefCell::new(&mut *listener),
-                        skip: 0,
-                        lines: Vec::new(),
-                        octets: 0,
-                        end: None,
-                    }
-                    .read(reader, filter, Start::After(through))
+                    Telling::new(Eyes::new(executor), still_may, &RefCell::new(&mut *listener), 0).read(
+                        reader,
+                        filter,
+                        Start::After(through),
+                    )
                 })?;
                 through = through.max(progress.through);
                 if listener.messages() > before {
@@ -360,7 +346,24 @@ struct Telling<'t, 's, 'a, 'e> {
     end: Option<End>,
 }
 
-impl Telling<'_, '_, '_, '_> {
+impl<'t, 's, 'a, 'e> Telling<'t, 's, 'a, 'e> {
+    const fn new(
+        eyes: Eyes<'a, 'e>,
+        still_may: &'t mut StillMay<'s>,
+        listener: &'t RefCell<&'t mut dyn Listener>,
+        skip: usize,
+    ) -> Self {
+        Self {
+            eyes,
+            still_may,
+            listener,
+            skip,
+            lines: Vec::new(),
+            octets: 0,
+            end: None,
+        }
+    }
+
     fn read(mut self, reader: &Reader, filter: &EventFilter, start: Start) -> Result<Progress, End> {
         let listener = self.listener;
         // Who has gone is not read for, even where nothing is found to be told.
@@ -608,16 +611,7 @@ mod tests {
                 None => (Start::Oldest, 0),
                 Some(last) => where_last_begin(reader, &filter, last, &eyes).map_err(End::Refused)?,
             };
-            Telling {
-                eyes,
-                still_may: &mut still_may,
-                listener: &RefCell::new(hears),
-                skip,
-                lines: Vec::new(),
-                octets: 0,
-                end: None,
-            }
-            .read(reader, &filter, start)
+            Telling::new(eyes, &mut still_may, &RefCell::new(hears), skip).read(reader, &filter, start)
         })
     }
 
