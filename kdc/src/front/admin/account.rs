@@ -16,7 +16,7 @@ use tessera_common::time::Timestamp;
 use super::caller::Caller;
 use super::conversation::AdminFront;
 use super::execute::{Executor, Refused};
-use super::eyes::Eyes;
+use super::eyes::{Eyes, Meant};
 use super::listener::Listener;
 use super::places::{Place, Places};
 use crate::accounting::{Cause, Found, MOST_OPEN, OpenSession, Progress, Reader, Start, UsageCount};
@@ -208,7 +208,7 @@ impl AdminFront {
         listener: &mut dyn Listener,
     ) -> io::Result<Option<&'static str>> {
         let whose = match name.map(|name| executor.whose(name)).transpose() {
-            Ok(whose) => whose,
+            Ok(whose) => whose.map(|meant| meant.whose),
             Err(refused) => return told(refused, listener),
         };
         let filter = EventFilter {
@@ -257,7 +257,13 @@ impl AdminFront {
         span: (Option<Moment>, Option<Moment>),
         listener: &mut dyn Listener,
     ) -> io::Result<Option<&'static str>> {
-        match self.usage_of(executor, name, span) {
+        let listener = RefCell::new(listener);
+        let listens = || !listener.borrow_mut().has_gone();
+        let usage = self.usage_of(executor, name, span, &listens);
+        let listener = listener.into_inner();
+        match usage {
+            // Not all of it was looked at.
+            Ok(_) if listener.has_gone() => Err(io::ErrorKind::ConnectionAborted.into()),
             Ok(usage) => listener.tell(&Response::Usage(Box::new(usage))).map(|()| None),
             Err(refused) => told(refused, listener),
         }
@@ -268,14 +274,15 @@ impl AdminFront {
         executor: &Executor<'_>,
         name: &str,
         (since, until): (Option<Moment>, Option<Moment>),
+        listens: &dyn Fn() -> bool,
     ) -> Result<Usage, Refused> {
-        let whose = executor.whose(name)?;
+        let Meant { whose, called } = executor.whose(name)?;
         let now = clock::now();
         let [since, until] = [since, until].map(|moment| moment.map(|moment| moment.resolve(now)));
         let mut count = UsageCount::of(
             &whose,
             Usage {
-                principal: executor.called(name),
+                principal: called,
                 id: whose.id.clone(),
                 since,
                 until,
@@ -288,7 +295,8 @@ impl AdminFront {
             until,
             ..EventFilter::default()
         };
-        let progress = self.reader()?.read(&filter, Start::Oldest, &mut |found| {
+        let reader = self.reader()?;
+        let progress = reader.read_while(&filter, Start::Oldest, listens, &mut |found| {
             count.count(found.event);
             ControlFlow::Continue(())
         });
@@ -322,7 +330,10 @@ impl Executor<'_> {
         }
         let now = clock::now();
         Ok(EventFilter {
-            principals: names.iter().map(|name| self.whose(name)).collect::<Result<_, _>>()?,
+            principals: names
+                .iter()
+                .map(|name| self.whose(name).map(|meant| meant.whose))
+                .collect::<Result<_, _>>()?,
             networks: networks.clone(),
             kinds: kinds.clone(),
             results: results.clone(),
@@ -458,7 +469,9 @@ fn ended_sessions(
     let mut starts: HashMap<String, EventTime> = HashMap::new();
     let mut batch = Vec::new();
     let mut unheard = None;
-    let read = reader.read(&filter, Start::Oldest, &mut |Found { event, .. }| {
+    let listener = RefCell::new(listener);
+    let listens = || !listener.borrow_mut().has_gone();
+    let read = reader.read_while(&filter, Start::Oldest, &listens, &mut |Found { event, .. }| {
         let session = event.session.clone().unwrap_or_default();
         if event.kind == EventKind::SessionStart {
             if starts.len() < MOST_OPEN {
@@ -472,7 +485,7 @@ fn ended_sessions(
         }
         if batch.len() == MAX_BATCH {
             let some = core::mem::take(&mut batch);
-            if let Err(why) = listener.tell(&Response::Sessions(some)) {
+            if let Err(why) = listener.borrow_mut().tell(&Response::Sessions(some)) {
                 unheard = Some(why);
                 return ControlFlow::Break(());
             }
@@ -481,6 +494,11 @@ fn ended_sessions(
     });
     if let Some(why) = unheard {
         return Err(why);
+    }
+    let listener = listener.into_inner();
+    if listener.has_gone() {
+        // Not all of it was looked at.
+        return Err(io::ErrorKind::ConnectionAborted.into());
     }
     if !batch.is_empty() {
         listener.tell(&Response::Sessions(batch))?;

@@ -126,35 +126,43 @@ fn is_done_to_a_principal(event: &EventRecord) -> bool {
     event.kind == EventKind::Admin && act.is_some_and(Act::is_to_a_principal)
 }
 
+/// Who is meant by a name that was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Meant {
+    /// Whose events.
+    pub(super) whose: WhoseEvents,
+    /// What it is called, with its realm.
+    pub(super) called: String,
+}
+
 impl Executor<'_> {
     /// Whose events are meant by a name that was typed: the principal's, by its id and, where an event has none, by its names;
     /// or those of the name alone, where nobody has it. Refused is who may not look at it.
-    pub(super) fn whose(&self, typed: &str) -> Result<WhoseEvents, Refused> {
+    pub(super) fn whose(&self, typed: &str) -> Result<Meant, Refused> {
         let view = self.store.view();
         let foreign = Principal::parse(typed, Some(self.realm()))
             .ok()
             .filter(|principal| principal.realm != *self.realm() && self.sees_all(&view));
         if let Some(principal) = foreign {
-            return Ok(WhoseEvents::of(None, vec![principal.to_string()]));
+            let called = principal.to_string();
+            return Ok(Meant {
+                whose: WhoseEvents::of(None, vec![called.clone()]),
+                called,
+            });
         }
         let name = self.name(typed)?;
         let found = view.find(&name);
         self.may_by_name(&view, &name, found)?;
         Ok(match found {
-            Some(record) => whose(record),
-            None => WhoseEvents::of(None, vec![name.to_string()]),
+            Some(record) => Meant {
+                whose: whose(record),
+                called: self.full(&record.name),
+            },
+            None => Meant {
+                whose: WhoseEvents::of(None, vec![name.to_string()]),
+                called: self.full(&name),
+            },
         })
-    }
-
-    /// What a principal is called that was typed, with its realm; one that nobody has is called what was typed.
-    pub(super) fn called(&self, typed: &str) -> String {
-        let name = self.name(typed).ok();
-        let name = name.map(|name| {
-            let view = self.store.view();
-            view.find(&name)
-                .map_or_else(|| name.clone(), |record| record.name.clone())
-        });
-        name.map_or_else(|| typed.to_owned(), |name| self.full(&name))
     }
 
     fn realm(&self) -> &Realm {
@@ -245,15 +253,20 @@ mod tests {
     fn whose_events_are_meant_is_told_by_the_id_or_by_the_name_of_nobody() {
         let mut desk = populated();
         let id = desk.store.view().find(&"dave".parse().unwrap()).unwrap().id.to_string();
-        let mut whose = |typed: &str| desk.executing(Act::Events, |executor| executor.whose(typed));
+        let mut whose = |typed: &str| {
+            let meant = desk.executing(Act::Events, |executor| executor.whose(typed));
+            meant.map(|meant| (meant.whose, meant.called))
+        };
         let dave = WhoseEvents::of(Some(id), vec!["dave".into(), "dave/student".into()]);
-        assert_eq!(whose("dave"), Ok(dave.clone()));
-        assert_eq!(whose("dave/student@EXAMPLE.COM"), Ok(dave));
-        assert_eq!(whose("mallory"), Ok(WhoseEvents::of(None, vec!["mallory".into()])));
-        assert_eq!(
-            whose("bob@OTHER.ORG"),
-            Ok(WhoseEvents::of(None, vec!["bob@OTHER.ORG".into()]))
-        );
+        let named = |name: &str| WhoseEvents::of(None, vec![name.into()]);
+        for (typed, events, called) in [
+            ("dave", dave.clone(), "dave@EXAMPLE.COM"),
+            ("dave/student@EXAMPLE.COM", dave, "dave@EXAMPLE.COM"),
+            ("mallory", named("mallory"), "mallory@EXAMPLE.COM"),
+            ("bob@OTHER.ORG", named("bob@OTHER.ORG"), "bob@OTHER.ORG"),
+        ] {
+            assert_eq!(whose(typed), Ok((events, called.into())));
+        }
         assert!(whose("").is_err());
         sits(&mut desk, "school-admin");
         let mut whose = |typed: &str| desk.executing(Act::Events, |executor| executor.whose(typed).is_ok());
