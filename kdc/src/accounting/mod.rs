@@ -39,7 +39,7 @@ pub use figures::{Figures, LATENCY_BOUNDS};
 pub use reader::{Found, Progress, ReadError, Reader, Start};
 pub use sessions::{
     Cause, Counts, MOST_OPEN, NoSession, OpenSession, Opening, Session, SessionId, SessionNotice, Sessions,
-    SessionsKeeper, Stage, Tally, Tell, Unfinished,
+    SessionsKeeper, Stage, Tally, Tell,
 };
 pub use usage::UsageCount;
 

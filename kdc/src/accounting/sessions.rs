@@ -5,7 +5,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -328,9 +328,9 @@ impl Entry {
 }
 
 impl SessionNotice {
-    /// As an event, of the number that the log gives it.
+    /// As an event. Its number the log gives it.
     #[must_use]
-    pub fn record(&self, seq: u64) -> EventRecord {
+    pub fn record(&self) -> EventRecord {
         let kind = match self.stage {
             Stage::Start => EventKind::SessionStart,
             Stage::Interim => EventKind::SessionInterim,
@@ -361,7 +361,7 @@ impl SessionNotice {
                 Stage::Stop(cause) => Some(cause.name().to_owned()),
                 Stage::Start | Stage::Interim => None,
             },
-            ..EventRecord::new(seq, EventTime(self.time), kind)
+            ..EventRecord::new(0, EventTime(self.time), kind)
         }
     }
 }
@@ -490,44 +490,6 @@ impl fmt::Display for NoSession {
 
 impl core::error::Error for NoSession {}
 
-/// Finds sessions that have no stop, in the order of events: those that were open when the daemon ended without one.
-#[derive(Debug, Default)]
-pub struct Unfinished(BTreeMap<String, EventRecord>);
-
-impl Unfinished {
-    /// Takes the next event.
-    pub fn see(&mut self, event: EventRecord) {
-        match (event.kind, &event.session) {
-            (EventKind::SessionStart | EventKind::SessionInterim, Some(session))
-                if self.0.len() < MOST_OPEN || self.0.contains_key(session) =>
-            {
-                self.0.insert(session.clone(), event);
-            }
-            (EventKind::SessionStop, Some(session)) => {
-                self.0.remove(session);
-            }
-            // Whatever was open then has had its stop before.
-            (EventKind::Stopped, _) => self.0.clear(),
-            _ => {}
-        }
-    }
-
-    /// The stops that are missing, each with what was known of its session last, for whoever numbers and times events.
-    #[must_use]
-    pub fn stops(self) -> Vec<EventRecord> {
-        let stop = |last: EventRecord| EventRecord {
-            kind: EventKind::SessionStop,
-            duration_ms: last.duration_ms.or(Some(0)),
-            octets_in: last.octets_in.or(Some(0)),
-            octets_out: last.octets_out.or(Some(0)),
-            requests: last.requests.or(Some(0)),
-            cause: Some(Cause::DaemonLost.name().to_owned()),
-            ..last
-        };
-        self.0.into_values().map(stop).collect()
-    }
-}
-
 #[allow(
     clippy::disallowed_methods,
     reason = "real sessions are timed, by a clock that nobody sets"
@@ -588,11 +550,11 @@ mod tests {
                 ..
             } = stop.tally;
             assert_eq!((octets_in, octets_out, requests), (10, 20, 1));
-            let event = stop.record(7);
+            let event = stop.record();
             let names = (event.kind, event.cause.as_deref(), event.octets_in);
             assert_eq!(names, (EventKind::SessionStop, Some(cause.name()), Some(10)));
             assert_eq!(event.session.as_deref(), Some(stop.id.to_string().as_str()));
-            assert_eq!((event.client_id.unwrap().len(), start.record(6).octets_in), (32, None));
+            assert_eq!((event.client_id.unwrap().len(), start.record().octets_in), (32, None));
         }
     }
 
@@ -663,57 +625,5 @@ mod tests {
             told.try_iter().last().unwrap().stage,
             Stage::Stop(Cause::ConnectionLost)
         );
-    }
-
-    #[test]
-    fn what_a_daemon_left_open_that_was_killed_gets_its_stop_from_what_was_known_last() {
-        let event = |json: &str| -> EventRecord {
-            let text = format!(r#"{{"seq":1,"time":"2026-11-23T08:15:00.000000Z",{json}}}"#);
-            serde_json::from_str(&text).unwrap()
-        };
-        let see = |events: &[&str]| {
-            let mut unfinished = Unfinished::default();
-            events.iter().for_each(|json| unfinished.see(event(json)));
-            unfinished.stops()
-        };
-        let stops = see(&[
-            r#""kind":"session-start","session":"a","client":"alice""#,
-            r#""kind":"session-start","session":"b","client":"bob""#,
-            r#""kind":"session-start","session":"c""#,
-            r#""kind":"session-interim","session":"a","client":"alice","octets-in":5,"requests":2,"duration-ms":9"#,
-            r#""kind":"as","client":"alice","result":"issued""#,
-            r#""kind":"session-stop","session":"c","cause":"idle""#,
-            // Its start is further back than anybody looked.
-            r#""kind":"session-interim","session":"d","octets-out":7"#,
-        ]);
-        let told: Vec<_> = stops
-            .iter()
-            .map(|stop| {
-                (
-                    stop.session.as_deref().unwrap(),
-                    stop.octets_in,
-                    stop.octets_out,
-                    stop.duration_ms,
-                )
-            })
-            .collect();
-        assert_eq!(
-            told,
-            [
-                ("a", Some(5), Some(0), Some(9)),
-                ("b", Some(0), Some(0), Some(0)),
-                ("d", Some(0), Some(7), Some(0)),
-            ]
-        );
-        for stop in &stops {
-            assert_eq!(
-                (stop.kind, stop.cause.as_deref()),
-                (EventKind::SessionStop, Some("daemon-lost"))
-            );
-        }
-        assert_eq!(stops[0].client.as_deref(), Some("alice"));
-        // After a stop in good order nothing is missing, whatever was lost of the log.
-        let stops = see(&[r#""kind":"session-start","session":"a""#, r#""kind":"stopped""#]);
-        assert!(stops.is_empty());
     }
 }

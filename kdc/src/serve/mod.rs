@@ -227,7 +227,7 @@ impl Daemon {
         let interim_every = self.config.accounting.interim_every;
         accounting.finish_lost_sessions(interim_every).map_err(failed)?;
         let account = accounting.clone();
-        let tell = Box::new(move |notice: &SessionNotice| account.session(&notice.record(0)));
+        let tell = Box::new(move |notice: &SessionNotice| account.session(&notice.record()));
         let sessions = Sessions::start(tell, interim_every).map_err(failed)?;
         let administration = Arc::new(AdminFront {
             kdc: Arc::clone(&self.kdc),

@@ -242,7 +242,7 @@ impl AdminFront {
         let mut eyes = Eyes::new(executor);
         let all = self.sessions.all().into_iter();
         all.filter_map(|OpenSession { start, now }| {
-            let event = now.record(0);
+            let event = now.record();
             let wanted = filter.matches(&event) && eyes.see(&event);
             wanted.then(|| info(event, Some(EventTime(start))))
         })
