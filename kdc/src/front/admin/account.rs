@@ -579,6 +579,7 @@ mod tests {
     struct Hears {
         left: usize,
         told: Vec<Response>,
+        gone: bool,
     }
 
     impl Listener for Hears {
@@ -589,7 +590,7 @@ mod tests {
         }
 
         fn has_gone(&mut self) -> bool {
-            false
+            self.gone
         }
 
         fn messages(&self) -> usize {
@@ -634,7 +635,11 @@ mod tests {
     }
 
     fn hears(left: usize) -> Hears {
-        Hears { left, told: Vec::new() }
+        Hears {
+            left,
+            told: Vec::new(),
+            gone: false,
+        }
     }
 
     fn told(hears: &Hears) -> Vec<u64> {
@@ -688,6 +693,26 @@ mod tests {
             assert_eq!(told.to_string(), start, "{duration}");
         }
         assert_eq!(start_of(&stop(5, "daemon-lost")), None);
+    }
+
+    #[test]
+    fn for_whoever_has_gone_no_sessions_are_looked_for_to_the_end() {
+        let mut desk = populated();
+        let directory = tempfile::tempdir().unwrap();
+        let stop = r#"{"seq":1,"time":"2026-11-23T08:15:00.000000Z","kind":"session-stop","session":"a"}"#;
+        std::fs::write(directory.path().join("current.jsonl"), format!("{stop}\n")).unwrap();
+        let reader = Reader::open(directory.path());
+        for gone in [false, true] {
+            let mut hears = Hears {
+                gone,
+                ..hears(usize::MAX)
+            };
+            let filter = EventFilter::default();
+            let ended = desk.executing(Act::Sessions, |executor| {
+                ended_sessions(&reader, filter, Eyes::new(executor), &mut hears)
+            });
+            assert_eq!((ended.is_err(), hears.told.is_empty()), (gone, gone));
+        }
     }
 
     #[test]
