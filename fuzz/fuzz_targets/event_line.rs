@@ -7,8 +7,7 @@ use std::sync::OnceLock;
 use std::{env, fs, process};
 
 use libfuzzer_sys::fuzz_target;
-use tessera_common::accounting::EventFilter;
-use tessera_kdc::accounting::{Reader, Start};
+use tessera_kdc::accounting::{EventFilter, Reader, Start};
 
 fuzz_target!(|octets: &[u8]| {
     static DIRECTORY: OnceLock<std::path::PathBuf> = OnceLock::new();

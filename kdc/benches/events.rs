@@ -18,11 +18,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
-use tessera_common::accounting::EventFilter;
 use tessera_common::crypto::EncType;
 use tessera_common::flags::TicketFlags;
 use tessera_common::time::{KerberosTime, Timestamp};
-use tessera_kdc::accounting::{Accounting, Reader, Start};
+use tessera_kdc::accounting::{Accounting, EventFilter, Reader, Start};
 use tessera_kdc::config::{Config, LogConfig, LogFormat};
 use tessera_kdc::log::Log;
 use tessera_kdc::realm::accounting::{Event, Issued, Kind, Origin, Phrases, Result as Outcome, Transport};

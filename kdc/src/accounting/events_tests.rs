@@ -3,12 +3,11 @@ use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt as _, symlink};
 
-use tessera_common::accounting::EventFilter;
 use tessera_common::time::KerberosTime;
 
 use super::*;
-use crate::accounting::files;
 use crate::accounting::reader::Start;
+use crate::accounting::{EventFilter, files};
 use crate::log::LogWriter;
 
 /// What the log has, in a buffer.

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::thread;
 
-use tessera_common::accounting::{EventFilter, EventKind, EventRecord, EventTime};
+use tessera_common::accounting::{EventKind, EventRecord, EventTime};
 use tessera_common::time::Timestamp;
 
-use super::{Accounting, Cause, MOST_OPEN, ReadError, Reader, Start};
+use super::{Accounting, Cause, EventFilter, MOST_OPEN, ReadError, Reader, Start};
 use crate::clock;
 
 /// Each session that was open spoke last so many times the span between two interims before the end, or later: one interim may

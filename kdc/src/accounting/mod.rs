@@ -8,6 +8,7 @@ mod current;
 mod events;
 mod figures;
 mod files;
+mod filter;
 mod forward;
 mod frame;
 mod housekeeping;
@@ -36,6 +37,7 @@ use events::Events;
 pub use counters::Counters;
 pub use events::{EVENTS_DIRECTORY, EventsWriter};
 pub use figures::{Figures, LATENCY_BOUNDS};
+pub use filter::{EventFilter, WhoseEvents};
 pub use reader::{Found, Progress, ReadError, Reader, Start};
 pub use sessions::{
     Cause, Counts, MOST_OPEN, NoSession, OpenSession, Opening, Session, SessionId, SessionNotice, Sessions,
@@ -192,8 +194,6 @@ thread_local! {
 pub(crate) mod tests {
     use core::ops::ControlFlow;
     use std::io;
-
-    use tessera_common::accounting::EventFilter;
 
     use super::*;
     use crate::config::WhenSlow;

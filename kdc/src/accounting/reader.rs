@@ -14,9 +14,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tessera_common::accounting::{EventFilter, EventRecord};
+use tessera_common::accounting::EventRecord;
 
 use super::files::{self, CURRENT, Rotated};
+use super::filter::EventFilter;
 use super::frame::{self, Index};
 use super::line;
 use super::newest::Newest;

@@ -1,8 +1,7 @@
 use std::fs;
 
-use tessera_common::accounting::WhoseEvents;
-
 use super::*;
+use crate::accounting::WhoseEvents;
 
 fn line(seq: u64, client: &str) -> String {
     format!(

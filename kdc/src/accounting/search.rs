@@ -4,8 +4,8 @@ use core::net::IpAddr;
 
 use memchr::memmem::Finder;
 use memchr::{memchr, memrchr};
-use tessera_common::accounting::EventFilter;
 
+use super::filter::EventFilter;
 use super::frame::Index;
 use super::line::{self, Sort, escaped, without_realm};
 
@@ -23,7 +23,7 @@ pub(super) struct Search {
 
 impl Search {
     pub(super) fn new(filter: &EventFilter) -> Self {
-        let conditions = [by_principal(filter), by_session(filter), by_address(filter)];
+        let conditions = [by_principal(filter), by_address(filter)];
         let mut needles = None;
         let mut keys = Vec::new();
         for condition in conditions.into_iter().flatten() {
@@ -123,15 +123,6 @@ fn by_principal(filter: &EventFilter) -> Option<Condition> {
         }
     }
     Some(condition)
-}
-
-fn by_session(filter: &EventFilter) -> Option<Condition> {
-    let sessions = Some(&filter.sessions).filter(|list| !list.is_empty())?;
-    let texts = sessions.iter().map(|session| escaped(session));
-    Some(Condition {
-        needles: texts.clone().map(|text| format!("\"session\":\"{text}\"")).collect(),
-        keys: texts.map(|text| (Sort::Session, text.into_bytes())).collect(),
-    })
 }
 
 fn by_address(filter: &EventFilter) -> Option<Condition> {

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use tessera_common::accounting::{EventFilter, EventKind, EventRecord, EventResult, EventTime, Part, WhoseEvents};
+use tessera_common::accounting::{EventKind, EventRecord, EventResult, EventTime};
 use tessera_common::admin::{Act, Counted, Usage};
+
+use super::filter::WhoseEvents;
 
 /// How many services and how many addresses are counted apart: whoever asks chooses their names. What comes after so many
 /// different ones is in the sums alone.
@@ -18,8 +20,7 @@ const ASKED_FOR_PROOF: &str = "asked-for-proof";
 
 /// Counts, event by event, oldest first.
 pub struct UsageCount {
-    as_client: EventFilter,
-    as_service: EventFilter,
+    whose: WhoseEvents,
     usage: Usage,
     services: HashMap<String, u64>,
     addresses: HashMap<String, u64>,
@@ -29,13 +30,8 @@ impl UsageCount {
     /// Begins at nothing; `usage` says of whom.
     #[must_use]
     pub fn of(whose: &WhoseEvents, usage: Usage) -> Self {
-        let only = |part| EventFilter {
-            principals: vec![WhoseEvents { part, ..whose.clone() }],
-            ..EventFilter::default()
-        };
         Self {
-            as_client: only(Part::Client),
-            as_service: only(Part::Service),
+            whose: whose.clone(),
             usage,
             services: HashMap::new(),
             addresses: HashMap::new(),
@@ -44,9 +40,9 @@ impl UsageCount {
 
     /// Counts an event, whoever it is about.
     pub fn count(&mut self, event: &EventRecord) {
-        if self.as_client.matches(event) {
+        if self.whose.are_by(event) {
             self.count_own(event);
-        } else if self.as_service.matches(event) {
+        } else if self.whose.are_to(event) {
             self.count_of_others(event);
         }
     }

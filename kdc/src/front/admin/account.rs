@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-use tessera_common::accounting::{EventFilter, EventKind, EventRecord, EventTime};
+use tessera_common::accounting::{EventKind, EventRecord, EventTime};
 use tessera_common::admin::{
     Act, EventLine, EventQuery, MAX_BATCH, Moment, Reason, Response, SessionInfo, Usage, WhichSessions,
 };
@@ -19,7 +19,7 @@ use super::execute::{Executor, Refused};
 use super::eyes::{Eyes, Meant};
 use super::listener::Listener;
 use super::places::{Place, Places};
-use crate::accounting::{Cause, Found, MOST_OPEN, OpenSession, Progress, Reader, Start, UsageCount};
+use crate::accounting::{Cause, EventFilter, Found, MOST_OPEN, OpenSession, Progress, Reader, Start, UsageCount};
 use crate::clock;
 use crate::realm::principal::PrincipalId;
 
@@ -340,7 +340,6 @@ impl Executor<'_> {
             reasons: reasons.clone(),
             since: since.map(|since| since.resolve(now)),
             until: until.map(|until| until.resolve(now)),
-            ..EventFilter::default()
         })
     }
 }

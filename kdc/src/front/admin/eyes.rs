@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tessera_common::accounting::{EventKind, EventRecord, WhoseEvents};
+use tessera_common::accounting::{EventKind, EventRecord};
 use tessera_common::admin::Act;
 use tessera_common::name::{Name, Principal, Realm};
 
 use super::execute::{Executor, Refused};
+use crate::accounting::WhoseEvents;
 use crate::realm::administration::Named;
 use crate::realm::principal::{PrincipalId, PrincipalRecord};
 use crate::store::View;

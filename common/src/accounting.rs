@@ -4,8 +4,6 @@
 //! The names of fields and their values stay as they are; fields and kinds may be added, so a reader leaves alone what it does
 //! not know. What is not known, or has no meaning for a kind, is absent.
 
-mod filter;
-
 use core::fmt;
 use core::net::SocketAddr;
 use core::str::FromStr;
@@ -13,8 +11,6 @@ use core::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::time::{KerberosTime, TimeError, Timestamp};
-
-pub use filter::{EventFilter, Part, WhoseEvents};
 
 /// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -380,7 +376,7 @@ mod tests {
 
     #[test]
     fn every_field_kind_and_result_is_documented() {
-        let documented = include_str!("../../../docs/accounting.md");
+        let documented = include_str!("../../docs/accounting.md");
         let event = EventRecord {
             peer: Some("192.0.2.1:5000".parse().unwrap()),
             via: Some(String::new()),

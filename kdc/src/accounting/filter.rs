@@ -2,69 +2,41 @@
 
 use core::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
-
-use super::{EventKind, EventRecord, EventResult, EventTime};
-use crate::network::Network;
+use serde::Deserialize;
+use tessera_common::accounting::{EventKind, EventRecord, EventResult, EventTime};
+use tessera_common::network::Network;
 
 /// Which events somebody wants to see: those that every condition holds for. A list that is empty is no condition; one that is
 /// not holds where any of its members does.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct EventFilter {
     /// Whom they are about.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub principals: Vec<WhoseEvents>,
     /// Where the request came from.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<Network>,
     /// What they are about.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<EventKind>,
     /// What came of the request.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<EventResult>,
     /// Why it was refused or dropped: stable names.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
-    /// Sessions, by their ids: 32 hexadecimal digits in lower case.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub sessions: Vec<String>,
     /// From when on.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<EventTime>,
     /// Before when.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<EventTime>,
 }
 
 /// A principal whose events somebody wants to see. Where an event has the id of the one that it names, the id decides, so that a
 /// principal keeps its events under a new name and gets none of another's that had its name before; where it has not, as when
 /// nobody was found under the name, or where no id is given here, the names do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct WhoseEvents {
     /// Its immutable id: 32 hexadecimal digits in lower case.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// What it is called: its name, and its aliases. A name without a realm means that name in any.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
-    /// As what the event names it.
-    pub part: Part,
-}
-
-/// As what an event names a principal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Part {
-    /// As either of the two below.
-    #[default]
-    Either,
-    /// As [`EventRecord::client`]: who asked.
-    Client,
-    /// As [`EventRecord::service`]: what was asked for, or changed.
-    Service,
 }
 
 impl EventFilter {
@@ -75,11 +47,10 @@ impl EventFilter {
             && any_of(&self.kinds, |kind| *kind == event.kind)
             && any_of(&self.results, |result| Some(*result) == event.result)
             && any_of(&self.reasons, |reason| Some(reason) == event.reason.as_ref())
-            && any_of(&self.sessions, |session| Some(session) == event.session.as_ref())
             && any_of(&self.networks, |network| {
                 event.peer.is_some_and(|peer| network.contains(peer.ip()))
             })
-            && any_of(&self.principals, |whose| whose.are(event))
+            && any_of(&self.principals, |whose| whose.are_by(event) || whose.are_to(event))
     }
 
     /// Whether what happened at this time may be one of them.
@@ -108,21 +79,17 @@ impl WhoseEvents {
     /// Those of the principal with this id, which is or was called this.
     #[must_use]
     pub fn of(id: Option<String>, names: Vec<String>) -> Self {
-        Self {
-            id,
-            names,
-            part: Part::Either,
-        }
+        Self { id, names }
     }
 
-    fn are(&self, event: &EventRecord) -> bool {
-        let client = || self.is(event.client_id.as_ref(), event.client.as_deref());
-        let service = || self.is(event.service_id.as_ref(), event.service.as_deref());
-        match self.part {
-            Part::Either => client() || service(),
-            Part::Client => client(),
-            Part::Service => service(),
-        }
+    /// Whether it is who asked.
+    pub(super) fn are_by(&self, event: &EventRecord) -> bool {
+        self.is(event.client_id.as_ref(), event.client.as_deref())
+    }
+
+    /// Whether it is what was asked for, or changed.
+    pub(super) fn are_to(&self, event: &EventRecord) -> bool {
+        self.is(event.service_id.as_ref(), event.service.as_deref())
     }
 
     fn is(&self, id: Option<&String>, name: Option<&str>) -> bool {
@@ -166,16 +133,19 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn whose(id: Option<&str>, names: &[&str], part: Part) -> EventFilter {
-        let whose = WhoseEvents {
-            id: id.map(Into::into),
-            names: names.iter().map(|name| (*name).to_owned()).collect(),
-            part,
-        };
-        EventFilter {
-            principals: vec![whose],
+    fn whose(id: Option<&str>, names: &[&str]) -> WhoseEvents {
+        WhoseEvents::of(
+            id.map(Into::into),
+            names.iter().map(|name| (*name).to_owned()).collect(),
+        )
+    }
+
+    fn are(whose: &WhoseEvents, event: &EventRecord) -> bool {
+        let filter = EventFilter {
+            principals: vec![whose.clone()],
             ..EventFilter::default()
-        }
+        };
+        filter.matches(event)
     }
 
     #[test]
@@ -190,7 +160,6 @@ mod tests {
             (r#"{"results": ["issued"]}"#, false),
             (r#"{"reasons": ["locked", "wrong-proof"]}"#, true),
             (r#"{"reasons": ["locked"]}"#, false),
-            (r#"{"sessions": ["00"]}"#, false),
             (r#"{"networks": ["192.0.2.0/24"]}"#, true),
             (r#"{"networks": ["198.51.100.0/24", "192.0.2.7"]}"#, true),
             (r#"{"networks": ["192.0.2.6"]}"#, false),
@@ -214,22 +183,18 @@ mod tests {
 
     #[test]
     fn an_id_decides_where_both_have_one_and_a_name_where_not() {
-        use Part::{Client, Either, Service};
-        for (id, names, part, is) in [
-            (Some(ID), &["renamed"][..], Either, true),
-            (Some(ID), &["renamed"], Client, true),
-            (Some(ID), &["renamed"], Service, false),
-            (Some(OTHER), &["alice"], Either, false),
-            (None, &["alice"], Either, true),
-            (None, &["bob", "alice"], Client, true),
-            (None, &["alice"], Service, false),
-            (None, &["alic"], Either, false),
-            (None, &["alice/admin"], Either, false),
-            (Some(OTHER), &["host/www.example.com"], Either, true),
-            (Some(OTHER), &["host/www.example.com"], Client, false),
+        for (id, names, by, to) in [
+            (Some(ID), &["renamed"][..], true, false),
+            (Some(OTHER), &["alice"], false, false),
+            (None, &["alice"], true, false),
+            (None, &["bob", "alice"], true, false),
+            (None, &["alic"], false, false),
+            (None, &["alice/admin"], false, false),
+            (Some(OTHER), &["host/www.example.com"], false, true),
         ] {
-            let filter = whose(id, names, part);
-            assert_eq!(filter.matches(&event()), is, "{filter:?}");
+            let whose = whose(id, names);
+            assert_eq!((whose.are_by(&event()), whose.are_to(&event())), (by, to), "{whose:?}");
+            assert_eq!(are(&whose, &event()), by || to, "{whose:?}");
         }
         let realm = EventRecord {
             client: Some("alice@EXAMPLE.COM".into()),
@@ -242,7 +207,7 @@ mod tests {
             ("alice@EXAMPLE", false),
             ("alice@OTHER", false),
         ] {
-            assert_eq!(whose(None, &[name], Either).matches(&realm), is, "{name}");
+            assert_eq!(are(&whose(None, &[name]), &realm), is, "{name}");
         }
     }
 
@@ -267,15 +232,11 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_is_sent_as_it_is_and_one_that_is_not_known_is_none() {
-        let filter = EventFilter {
-            networks: vec!["192.0.2.0/24".parse().unwrap()],
-            kinds: vec![EventKind::ShutOut],
-            ..whose(Some(ID), &["alice"], Part::Client)
-        };
-        let text = serde_json::to_string(&filter).unwrap();
-        assert_eq!(serde_json::from_str::<EventFilter>(&text).unwrap(), filter);
-        assert_eq!(serde_json::to_string(&EventFilter::default()).unwrap(), "{}");
+    fn a_filter_that_is_not_known_is_none() {
+        assert_eq!(
+            serde_json::from_str::<EventFilter>("{}").unwrap(),
+            EventFilter::default()
+        );
         assert!(serde_json::from_str::<EventFilter>(r#"{"colour": ["blue"]}"#).is_err());
     }
 }
