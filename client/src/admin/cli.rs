@@ -384,7 +384,19 @@ impl From<&SettingsArgs> for Settings {
 }
 
 fn acts() -> impl TypedValueParser<Value = Act> {
-    PossibleValuesParser::new(Act::ALL.map(Act::name)).try_map(|name| name.parse::<Act>())
+    named(&Act::ALL.map(|act| (act.name(), act)))
+}
+
+/// One of these, by its name.
+pub(super) fn named<T: Copy + Send + Sync + 'static>(
+    all: &[(&'static str, T)],
+) -> impl TypedValueParser<Value = T> + use<T> {
+    let all = all.to_vec();
+    PossibleValuesParser::new(all.iter().map(|(name, _)| *name).collect::<Vec<_>>()).try_map(move |typed| {
+        let known = all.iter().find(|(name, _)| *name == typed);
+        // The parser has let through no other.
+        known.map(|(_, value)| *value).ok_or("there is none of that name")
+    })
 }
 
 pub(super) fn enctype(name: &str) -> Result<EncType, String> {

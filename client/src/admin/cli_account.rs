@@ -1,10 +1,12 @@
 //! What may be typed about what happened.
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::TypedValueParser;
 use tessera_common::accounting::{EventKind, EventResult};
 use tessera_common::admin::{EventQuery, Moment, Request, WhichSessions};
 use tessera_common::network::Network;
+
+use super::cli::named;
 
 #[derive(Debug, Args)]
 pub(super) struct LogArgs {
@@ -118,13 +120,4 @@ fn kinds() -> impl TypedValueParser<Value = EventKind> {
 
 fn results() -> impl TypedValueParser<Value = EventResult> {
     named(&EventResult::ALL.map(|result| (result.name(), result)))
-}
-
-fn named<T: Copy + Send + Sync + 'static>(all: &[(&'static str, T)]) -> impl TypedValueParser<Value = T> + use<T> {
-    let all = all.to_vec();
-    PossibleValuesParser::new(all.iter().map(|(name, _)| *name).collect::<Vec<_>>()).try_map(move |typed| {
-        let known = all.iter().find(|(name, _)| *name == typed);
-        // The parser has let through no other.
-        known.map(|(_, value)| *value).ok_or("there is none of that name")
-    })
 }

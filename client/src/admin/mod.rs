@@ -6,6 +6,7 @@ mod apply;
 mod cli;
 mod cli_access;
 mod cli_account;
+mod columns;
 mod command;
 mod connection;
 mod declaration;

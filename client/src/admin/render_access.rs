@@ -2,7 +2,8 @@
 
 use tessera_common::admin::{AccessHistory, ActExplanation, ConsideredRight, RoleInfo, RuleInfo, Source};
 
-use super::render::{BOLD, Look, RED, labelled, names, or, paint, printable, several};
+use super::columns::table;
+use super::render::{Look, labelled, names, or, several};
 
 /// A list of roles. To a program, a line is a name.
 pub(super) fn roles(all: &[RoleInfo], look: Look) -> String {
@@ -18,7 +19,7 @@ pub(super) fn roles(all: &[RoleInfo], look: Look) -> String {
     let rows: Vec<_> = all.iter().map(row).collect();
     let undeclared = |at: usize| all.get(at).is_some_and(|info| info.source == Source::Nowhere);
     let headings = ["Name", "Source", "Principals", "Rights", "Rules"];
-    columns(headings, &rows, look, undeclared)
+    table(headings, &rows, look, undeclared)
 }
 
 /// A list of rules. To a program, a line is a name.
@@ -35,7 +36,7 @@ pub(super) fn rules(all: &[RuleInfo], look: Look) -> String {
     };
     let rows: Vec<_> = all.iter().map(row).collect();
     let headings = ["Name", "Source", "Effect", "Roles", "Services", "Conditions"];
-    columns(headings, &rows, look, |_| false)
+    table(headings, &rows, look, |_| false)
 }
 
 fn everybody(info: &RuleInfo) -> String {
@@ -143,41 +144,6 @@ fn considered(right: &ConsideredRight) -> String {
         other => other,
     };
     format!("{right} (role {role}, {source}): {outcome}")
-}
-
-// To a person, columns under a heading, each as wide as what is in it; the last column and alarming rows apart.
-pub(super) fn columns<const N: usize>(
-    headings: [&str; N],
-    rows: &[[String; N]],
-    look: Look,
-    alarming: impl Fn(usize) -> bool,
-) -> String {
-    let Look::Terminal { colour } = look else {
-        let first = rows.iter().filter_map(|row| row.first());
-        return first.map(|name| printable(name) + "\n").collect();
-    };
-    if rows.is_empty() {
-        return String::new();
-    }
-    let width = |text: &str| printable(text).chars().count();
-    let mut widths = headings.map(width);
-    for row in rows {
-        for (widest, text) in widths.iter_mut().zip(row) {
-            *widest = width(text).max(*widest);
-        }
-    }
-    let line = |texts: &mut dyn Iterator<Item = &str>| {
-        let padded = texts
-            .zip(widths)
-            .map(|(text, width)| format!("{:width$}", printable(text)));
-        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    let mut text = paint(&line(&mut headings.into_iter()), BOLD, colour) + "\n";
-    for (at, row) in rows.iter().enumerate() {
-        let line = line(&mut row.iter().map(String::as_str));
-        text += &(paint(&line, RED, colour && alarming(at)) + "\n");
-    }
-    text
 }
 
 #[cfg(test)]

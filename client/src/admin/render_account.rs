@@ -7,22 +7,13 @@ use tessera_common::accounting::{EventKind, EventRecord, EventResult};
 use tessera_common::admin::{Counted, SessionInfo, SessionsUsage, Usage};
 use tessera_common::duration;
 
-use super::render::{BOLD, Look, RED, labelled, or, paint, printable, several};
+use super::columns::Columns;
+use super::render::{Look, labelled, or, printable, several};
 
 const EVENT_HEADINGS: [&str; 6] = ["Time", "Kind", "Who", "From", "Service", "What came of it"];
 const SESSION_HEADINGS: [&str; 11] = [
     "Session", "Who", "From", "Service", "Start", "Duration", "In", "Out", "Requests", "End", "Cause",
 ];
-
-/// Columns of lines that are written as they come: to a person, each as wide as what it has held so far; to a program, with a
-/// tab between.
-#[derive(Debug)]
-struct Columns<const N: usize> {
-    look: Look,
-    headings: [&'static str; N],
-    widths: [usize; N],
-    begun: bool,
-}
 
 /// Events, as they come.
 #[derive(Debug)]
@@ -31,47 +22,6 @@ pub(super) struct EventList(Columns<6>);
 /// Sessions, as they come.
 #[derive(Debug)]
 pub(super) struct SessionList(Columns<11>);
-
-impl<const N: usize> Columns<N> {
-    fn new(look: Look, headings: [&'static str; N], least: [usize; N]) -> Self {
-        let mut widths = least;
-        for (width, heading) in widths.iter_mut().zip(headings) {
-            *width = (*width).max(heading.len());
-        }
-        Self {
-            look,
-            headings,
-            widths,
-            begun: false,
-        }
-    }
-
-    fn widen(&mut self, row: &[String; N]) {
-        for (width, cell) in self.widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-
-    fn line(&mut self, row: &[String; N], alarming: bool) -> String {
-        let row = row.each_ref().map(|cell| in_one_line(cell));
-        let Look::Terminal { colour } = self.look else {
-            return row.join("\t") + "\n";
-        };
-        let mut text = String::new();
-        if !core::mem::replace(&mut self.begun, true) {
-            let heading = self.columns(&self.headings.map(str::to_owned));
-            text += &(paint(&heading, BOLD, colour) + "\n");
-        }
-        self.widen(&row);
-        text + &paint(&self.columns(&row), RED, colour && alarming) + "\n"
-    }
-
-    fn columns(&self, row: &[String; N]) -> String {
-        let cells = row.iter().zip(self.widths);
-        let cells: Vec<String> = cells.map(|(cell, width)| format!("{cell:width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
-    }
-}
 
 impl EventList {
     pub(super) fn new(look: Look) -> Self {
@@ -248,11 +198,6 @@ fn span(milliseconds: u64) -> String {
         0..1000 => format!("{milliseconds}ms"),
         _ => duration::format(Duration::from_millis(milliseconds)),
     }
-}
-
-// Nothing in it ends a line or a column.
-fn in_one_line(text: &str) -> String {
-    printable(&text.replace('\n', " "))
 }
 
 #[cfg(test)]

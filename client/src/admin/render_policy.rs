@@ -2,8 +2,9 @@
 
 use tessera_common::admin::{PolicyInfo, Source};
 
+use super::columns::table;
 use super::render::{Look, labelled, or};
-use super::render_access::{columns, recorded};
+use super::render_access::recorded;
 
 /// A list of policies. To a program, a line is a name.
 pub(super) fn policies(all: &[PolicyInfo], look: Look) -> String {
@@ -17,7 +18,7 @@ pub(super) fn policies(all: &[PolicyInfo], look: Look) -> String {
     };
     let rows: Vec<_> = all.iter().map(row).collect();
     let undeclared = |at: usize| all.get(at).is_some_and(|info| info.source == Source::Nowhere);
-    columns(["Name", "Source", "Principals", "Asks for"], &rows, look, undeclared)
+    table(["Name", "Source", "Principals", "Asks for"], &rows, look, undeclared)
 }
 
 // What it says, in a few words; what it does not say is left out.
