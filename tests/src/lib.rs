@@ -48,6 +48,7 @@ mod server;
 mod sshd;
 mod terminal;
 mod tool;
+mod until;
 mod whoami;
 mod workstation;
 
@@ -66,5 +67,6 @@ pub use sandbox::{Outcome, Sandbox};
 pub use sshd::Sshd;
 pub use terminal::Terminal;
 pub use tool::{Finished, Tool, binary, example, installed};
+pub use until::{until, until_found};
 pub use whoami::{Certificate, Whoami};
 pub use workstation::{Side, Workstation};

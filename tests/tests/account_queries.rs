@@ -1,18 +1,18 @@
 //! What people ask of the account: what happened, which sessions there are and were, what somebody did. MIT's programs cause
 //! what happens; `principal log`, `sessions` and `usage` tell it.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tessera_tests::wire::admin::{Conversation, hello};
-use tessera_tests::wire::{KdcReq, Name, Session, crypto::Key, login_by_preauth};
-use tessera_tests::{Realm, RealmBuilder, Relay, Tool, Workstation};
+use tessera_tests::wire::{KdcReq, Name, Session, crypto::Key, login_by_preauth, socket};
+use tessera_tests::{Realm, RealmBuilder, Relay, Tool, Workstation, until, until_found};
 
 const PASSWORD: &str = "looking-glass";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -63,16 +63,11 @@ fn log(realm: &Realm, flags: &str) -> Vec<Value> {
 /// The same, when there is so much; what happened is in the log a moment later.
 #[track_caller]
 fn log_of(realm: &Realm, flags: &str, count: usize) -> Vec<Value> {
-    let start = Instant::now();
-    loop {
-        let told = log(realm, flags);
-        if told.len() >= count {
-            assert_eq!(told.len(), count, "{flags}: {told:#?}");
-            return told;
-        }
-        assert!(start.elapsed() < PATIENCE, "{flags}: {told:#?}");
-        thread::sleep(Duration::from_millis(50));
-    }
+    let told = until_found(&format!("{flags} are {count}"), || {
+        Some(log(realm, flags)).filter(|told| told.len() >= count)
+    });
+    assert_eq!(told.len(), count, "{flags}: {told:#?}");
+    told
 }
 
 #[track_caller]
@@ -339,11 +334,11 @@ fn what_happens_is_seen_as_it_does_from_here_and_by_who_may_see_it_from_afar() {
     // That it follows is seen by its session.
     while local.next("session-start")["client"] != "desk/admin@EXAMPLE.COM" {}
     // What happens before it is there is not what happens from then on: so it is asked again until it tells.
-    let start = Instant::now();
-    while far.lines.try_recv().is_err() {
-        assert!(login(&desk.another(), "carol/student", "wonderland"));
-        assert!(start.elapsed() < PATIENCE);
-    }
+    until("whoever follows from afar is told", || {
+        let told = far.lines.try_recv().is_ok();
+        assert!(told || login(&desk.another(), "carol/student", "wonderland"));
+        told
+    });
     while local.next("as")["result"] != "issued" {}
     for name in ["dave", "carol/student"] {
         assert!(login(&desk.another(), name, "wonderland"));
@@ -390,14 +385,10 @@ fn whoever_has_read_enough_ends_it_in_good_order() {
         .unwrap();
     assert!(first.contains("\tstarted\t"), "{first}");
     // Nobody reads any more, and there is something more to say.
-    let start = Instant::now();
-    let status = loop {
+    let status = until_found("it ends", || {
         realm.principal("list").run().ok();
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        assert!(start.elapsed() < PATIENCE);
-    };
+        child.try_wait().unwrap()
+    });
     assert!(status.success(), "{status}");
 }
 
@@ -409,15 +400,9 @@ fn sessions_are_accounted_for_to_the_octet_that_was_on_the_wire() {
     afar(&realm, relay.address(), "alice/admin", "show alice/admin")
         .run()
         .ok();
-    let start = Instant::now();
-    let told = loop {
-        let told = sessions(&realm, "alice/admin --ended");
-        if !told.is_empty() {
-            break told;
-        }
-        assert!(start.elapsed() < PATIENCE);
-        thread::sleep(Duration::from_millis(50));
-    };
+    let told = until_found("the session has ended", || {
+        Some(sessions(&realm, "alice/admin --ended")).filter(|told| !told.is_empty())
+    });
     assert_eq!(told.len(), 1, "{told:#?}");
     let exchanges = relay.exchanges();
     assert_eq!(exchanges.len(), 3, "a token, a greeting, a request");
@@ -475,15 +460,9 @@ fn a_session_gives_word_of_itself_and_ends_with_the_daemon_however_that_ends() {
         (open.len(), open[0]["end"].is_null(), number(&open[0]["requests"])),
         (1, true, 1)
     );
-    let start = Instant::now();
-    let interim = loop {
-        let interims = log(&realm, "alice/admin --kind session-interim");
-        if interims.len() >= 2 {
-            break interims[1].clone();
-        }
-        assert!(start.elapsed() < PATIENCE);
-        thread::sleep(Duration::from_millis(100));
-    };
+    let interim = until_found("there is word of it twice", || {
+        log(&realm, "alice/admin --kind session-interim").get(1).cloned()
+    });
     assert!(
         number(&interim["duration-ms"]) >= 2000 && number(&interim["requests"]) == 1,
         "{interim}"
@@ -546,14 +525,9 @@ fn usage_is_the_sum_of_what_was_done() {
     let usage = |line: &str| -> Value {
         serde_json::from_str(&realm.principal(&format!("usage {line} --json")).run().ok()).unwrap()
     };
-    let start = Instant::now();
-    let used = loop {
-        let used = usage("alice");
-        if number(&used["passwords-given"]) == 1 || start.elapsed() > PATIENCE {
-            break used;
-        }
-        thread::sleep(Duration::from_millis(50));
-    };
+    let used = until_found("a password was given", || {
+        Some(usage("alice")).filter(|used| number(&used["passwords-given"]) == 1)
+    });
     // Three for a ticket-granting ticket, and one for changing the password.
     let logins = &used["logins"];
     assert_eq!(
@@ -600,17 +574,11 @@ fn usage_is_the_sum_of_what_was_done() {
 
 /// Frames over the socket, by hand.
 fn send(stream: &mut UnixStream, message: &Value) {
-    let text = message.to_string();
-    let length = u32::try_from(text.len()).unwrap().to_be_bytes();
-    stream.write_all(&[&length[..], text.as_bytes()].concat()).unwrap();
+    socket::send(stream, message.to_string().as_bytes());
 }
 
 fn receive(stream: &mut UnixStream) -> Value {
-    let mut length = [0; 4];
-    stream.read_exact(&mut length).unwrap();
-    let mut message = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
-    stream.read_exact(&mut message).unwrap();
-    serde_json::from_slice(&message).unwrap()
+    serde_json::from_slice(&socket::receive(stream).expect("the daemon hung up")).unwrap()
 }
 
 #[test]
@@ -653,16 +621,11 @@ fn an_administrator_who_never_reads_holds_nobody_up() {
     }
     // One that hangs up makes room for another.
     drop(followers.pop());
-    let start = Instant::now();
-    loop {
+    until("there is room for another", || {
         let mut another = connect();
         send(&mut another, &json!({"events": {"follow": true, "last": 1}}));
-        if receive(&mut another).get("events").is_some() {
-            break;
-        }
-        assert!(start.elapsed() < PATIENCE);
-        thread::sleep(Duration::from_millis(50));
-    }
+        receive(&mut another).get("events").is_some()
+    });
     // And when the daemon stops, it says so.
     realm.signal(nix::sys::signal::Signal::SIGTERM);
     let last = loop {

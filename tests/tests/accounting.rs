@@ -5,12 +5,12 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tessera_tests::wire::{KdcReq, ask, crypto::Key, now, pa_enc_timestamp};
-use tessera_tests::{Realm, Tool};
+use tessera_tests::{Realm, Tool, until};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -69,15 +69,6 @@ fn installed(program: &str) -> Tool {
 fn jq(realm: &Realm, filter: &str) -> String {
     let file = events_directory(realm).join("current.jsonl");
     installed("jq").arg("-r").arg(filter).arg(file).run().ok()
-}
-
-#[track_caller]
-fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is() {
-        assert!(start.elapsed() < PATIENCE, "it never came to pass that {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[track_caller]

@@ -70,7 +70,7 @@ pub fn connect(to: SocketAddr) -> TcpStream {
 }
 
 /// Sends one message behind its length.
-pub fn send(stream: &mut TcpStream, message: &[u8]) {
+pub fn send(stream: &mut impl Write, message: &[u8]) {
     let length = u32::try_from(message.len()).unwrap();
     stream
         .write_all(&[&length.to_be_bytes()[..], message].concat())
@@ -80,7 +80,7 @@ pub fn send(stream: &mut TcpStream, message: &[u8]) {
 /// Receives one message behind its length; `None` when the connection ends.
 #[must_use]
 #[track_caller]
-pub fn receive(stream: &mut TcpStream) -> Option<Vec<u8>> {
+pub fn receive(stream: &mut impl Read) -> Option<Vec<u8>> {
     let mut length = [0; 4];
     if let Err(error) = stream.read_exact(&mut length) {
         let timed_out = matches!(
