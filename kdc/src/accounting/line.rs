@@ -18,7 +18,11 @@ pub(super) fn seq(line: &[u8]) -> Option<u64> {
 /// The time of a line, as it is written there: RFC 3339 in UTC, so that the later of two is the greater text.
 pub(super) fn time_text(line: &[u8]) -> Option<&[u8]> {
     let (_, rest) = split_seq(line)?;
-    rest.strip_prefix(TIME)?.get(..TIME_LENGTH)
+    split_time(rest).map(|(time, _)| time)
+}
+
+fn split_time(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    rest.strip_prefix(TIME)?.split_at_checked(TIME_LENGTH)
 }
 
 /// The lines of a text, each with its end; the last may have none.
@@ -58,8 +62,6 @@ pub(super) enum Sort {
     Name,
     /// An address, without its port.
     Address,
-    /// A session.
-    Session,
 }
 
 /// Everything that an index needs of a line. Each line of a log is looked at once for that, so it is not taken apart.
@@ -68,49 +70,63 @@ pub(super) struct Facts<'l> {
     /// As it is written there.
     pub(super) time: &'l [u8],
     pub(super) kind: EventKind,
-    fields: Fields<'l>,
+    rest: Rest<'l>,
 }
 
 impl<'l> Facts<'l> {
     pub(super) fn of(line: &'l [u8]) -> Option<Self> {
-        let (seq, _) = split_seq(line)?;
-        let time = time_text(line)?;
-        let mut fields = Fields::of(line)?;
-        let kind = fields.find(|(key, _)| *key == b"kind")?.1;
+        let (seq, rest) = split_seq(line)?;
+        let (time, rest) = split_time(rest)?;
+        let mut rest = Rest(rest);
+        let kind = rest.value(KIND)?;
         let kind = EventKind::ALL
             .into_iter()
             .find(|known| known.name().as_bytes() == kind)?;
-        Some(Self {
-            seq,
-            time,
-            kind,
-            fields,
-        })
+        Some(Self { seq, time, kind, rest })
     }
 
-    /// The keys that it can be found by. They stand before all else, but for a session's.
-    pub(super) fn keys(self) -> impl Iterator<Item = Key<'l>> {
-        let is_session = matches!(
-            self.kind,
-            EventKind::SessionStart | EventKind::SessionInterim | EventKind::SessionStop
-        );
-        let may_follow = move |(key, _): &(&[u8], &[u8])| {
-            is_session
-                || matches!(
-                    *key,
-                    b"peer" | b"via" | b"client" | b"client-id" | b"service" | b"service-id"
-                )
-        };
-        self.fields.take_while(may_follow).filter_map(|(key, text)| {
-            let (sort, text) = match key {
-                b"client" | b"service" => (Sort::Name, without_realm(text)),
-                b"client-id" | b"service-id" => (Sort::Id, text),
-                b"peer" => (Sort::Address, without_port(text)),
-                b"session" => (Sort::Session, text),
-                _ => return None,
-            };
-            Some(Key { sort, text })
+    /// The keys that it can be found by. They stand before all else, in this order.
+    pub(super) fn keys(mut self) -> impl Iterator<Item = Key<'l>> {
+        KEYS.into_iter().filter_map(move |(name, sort)| {
+            let text = self.rest.value(name)?;
+            Some(match sort? {
+                Sort::Id => Key { sort: Sort::Id, text },
+                Sort::Name => Key {
+                    sort: Sort::Name,
+                    text: without_realm(text),
+                },
+                Sort::Address => Key {
+                    sort: Sort::Address,
+                    text: without_port(text),
+                },
+            })
         })
+    }
+}
+
+/// What stands between a line's time and its kind.
+const KIND: &[u8] = b"\",\"kind\":\"";
+
+/// What stands before each of what may follow, the end of the text before it included, and what sort of key that is.
+const KEYS: [(&[u8], Option<Sort>); 6] = [
+    (b"\",\"peer\":\"", Some(Sort::Address)),
+    (b"\",\"via\":\"", None),
+    (b"\",\"client\":\"", Some(Sort::Name)),
+    (b"\",\"client-id\":\"", Some(Sort::Id)),
+    (b"\",\"service\":\"", Some(Sort::Name)),
+    (b"\",\"service-id\":\"", Some(Sort::Id)),
+];
+
+/// What is left of a line, from the quotes behind a text on.
+struct Rest<'l>(&'l [u8]);
+
+impl<'l> Rest<'l> {
+    /// The text behind this, where it stands next.
+    fn value(&mut self, before: &[u8]) -> Option<&'l [u8]> {
+        let text = self.0.strip_prefix(before)?;
+        let (value, rest) = text.split_at_checked(end_of_string(text)?)?;
+        self.0 = rest;
+        Some(value)
     }
 }
 
@@ -123,52 +139,6 @@ fn without_port(peer: &[u8]) -> &[u8] {
     let port = peer.iter().rev().position(|octet| *octet == b':');
     port.and_then(|digits| peer.get(..peer.len() - digits - 1))
         .unwrap_or(peer)
-}
-
-/// The fields of a line in their order: names, and values without the quotes around them. It ends early where the line is not as
-/// the daemon writes lines.
-struct Fields<'l> {
-    rest: &'l [u8],
-}
-
-impl<'l> Fields<'l> {
-    fn of(line: &'l [u8]) -> Option<Self> {
-        Some(Self {
-            rest: line.strip_prefix(b"{")?,
-        })
-    }
-
-    fn string(&mut self) -> Option<&'l [u8]> {
-        let text = self.rest.strip_prefix(b"\"")?;
-        let end = end_of_string(text)?;
-        self.rest = text.get(end + 1..)?;
-        text.get(..end)
-    }
-
-    fn value(&mut self) -> Option<&'l [u8]> {
-        match self.rest.first()? {
-            b'"' => self.string(),
-            b'[' => self.upto(memchr(b']', self.rest)? + 1),
-            _ => self.upto(memchr2(b',', b'}', self.rest)?),
-        }
-    }
-
-    fn upto(&mut self, end: usize) -> Option<&'l [u8]> {
-        let (value, rest) = self.rest.split_at_checked(end)?;
-        self.rest = rest;
-        Some(value)
-    }
-}
-
-impl<'l> Iterator for Fields<'l> {
-    type Item = (&'l [u8], &'l [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.rest = self.rest.strip_prefix(b",").unwrap_or(self.rest);
-        let key = self.string()?;
-        self.rest = self.rest.strip_prefix(b":")?;
-        Some((key, self.value()?))
-    }
 }
 
 fn end_of_string(text: &[u8]) -> Option<usize> {
@@ -215,7 +185,6 @@ mod tests {
                 (Sort::Name, r#"al\"i]ce"#),
                 (Sort::Id, "00112233445566778899aabbccddeeff"),
                 (Sort::Name, "host/x"),
-                (Sort::Session, "ab"),
             ]
         );
         assert_eq!(escaped("al\"i]ce"), r#"al\"i]ce"#);
