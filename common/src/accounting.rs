@@ -259,6 +259,12 @@ impl EventResult {
 }
 
 impl EventRecord {
+    /// Whether a client was only told to come back with a proof: each login begins like that, and it is no failure.
+    #[must_use]
+    pub fn asks_for_proof(&self) -> bool {
+        matches!(self.reason.as_deref(), Some("proof-missing" | "proof-incomplete"))
+    }
+
     /// An event of which no more is known.
     #[must_use]
     pub const fn new(seq: u64, time: EventTime, kind: EventKind) -> Self {

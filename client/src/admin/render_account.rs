@@ -87,11 +87,10 @@ fn from(event: &EventRecord) -> String {
 }
 
 fn is_alarming(event: &EventRecord) -> bool {
-    matches!(event.result, Some(EventResult::Refused | EventResult::Dropped))
-        || matches!(
-            event.kind,
-            EventKind::ShutOut | EventKind::Lost | EventKind::ClockSetBack
-        )
+    match event.kind {
+        EventKind::ShutOut | EventKind::Lost | EventKind::ClockSetBack => true,
+        _ => !event.asks_for_proof() && matches!(event.result, Some(EventResult::Refused | EventResult::Dropped)),
+    }
 }
 
 fn what_came_of_it(event: &EventRecord) -> String {
@@ -260,6 +259,7 @@ mod tests {
             event("alice", r#""result":"issued""#),
             event(&long, r#""result":"refused","reason":"wrong-proof""#),
             event("bob", r#""result":"issued""#),
+            event("bob", r#""result":"refused","reason":"proof-missing""#),
         ];
         let text = shown(TERMINAL, &lines.each_ref().map(String::as_str));
         let lines: Vec<&str> = text.lines().collect();
@@ -273,7 +273,8 @@ mod tests {
         );
         let at = |line: &str, what| line.trim_start_matches("\x1b[31m").find(what);
         assert_eq!(at(lines[2], "refused"), at(lines[3], "issued"));
-        assert!(!lines[3].contains('\x1b'));
+        // To be asked for a proof is no refusal to speak of.
+        assert!(!lines[3].contains('\x1b') && !lines[4].contains('\x1b'));
     }
 
     #[test]

@@ -13,8 +13,6 @@ const MOST_APART: usize = 10_000;
 /// How many of them are told, the most frequent ones.
 const MOST_TOLD: usize = 20;
 
-/// Why a client is told to come back with a proof: each login begins like that, and is no failure.
-const PROOF_ASKED_FOR: [&str; 2] = ["proof-missing", "proof-incomplete"];
 /// Under what name that is counted.
 const ASKED_FOR_PROOF: &str = "asked-for-proof";
 
@@ -69,10 +67,7 @@ impl UsageCount {
         if let Some(peer) = event.peer.filter(|_| event.kind.is_a_request()) {
             add(&mut self.addresses, peer.ip().to_canonical().to_string());
         }
-        let asked_for_proof = event
-            .reason
-            .as_deref()
-            .is_some_and(|why| PROOF_ASKED_FOR.contains(&why));
+        let asked_for_proof = event.asks_for_proof();
         if let Some(reason) = event.reason.as_ref().filter(|_| !asked_for_proof) {
             *usage.refusals.entry(reason.clone()).or_default() += 1;
         }
