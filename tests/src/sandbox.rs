@@ -103,6 +103,13 @@ impl Sandbox {
     }
 }
 
+// As the first process of its machine, the shell does not end with its terminal; and all others there end with it.
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.terminal.kill();
+    }
+}
+
 /// What was shown before the shell was ready again, and the status of what it ran.
 fn finished(shown: &str) -> Option<(&str, i32)> {
     let (text, status) = shown.strip_suffix(MARK)?.rsplit_once(MARK)?;

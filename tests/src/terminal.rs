@@ -67,6 +67,13 @@ impl Tool {
 }
 
 impl Terminal {
+    /// Ends the program, whatever it does.
+    pub fn kill(&mut self) {
+        // It may have ended; until it is waited for, its number is not another's.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Waits until the program asks this (what was answered before does not count), then types the answer and Return.
     #[track_caller]
     pub fn answer(&mut self, question: &str, answer: &str) -> &mut Self {
