@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use tessera_common::crypto::{EncType, Key};
+use tessera_common::hexadecimal;
 use tessera_common::name::Name;
 use tessera_common::role::RoleName;
 use tessera_common::time::KerberosTime;
@@ -41,9 +42,7 @@ impl FromStr for PrincipalId {
     type Err = NotAnId;
 
     fn from_str(text: &str) -> Result<Self, NotAnId> {
-        let is_one = text.len() == 32 && text.bytes().all(|octet| octet.is_ascii_hexdigit());
-        let number = u128::from_str_radix(text, 16).map_err(|_| NotAnId)?;
-        is_one.then(|| Self(number.to_be_bytes())).ok_or(NotAnId)
+        hexadecimal::read_array(text).map(Self).ok_or(NotAnId)
     }
 }
 
@@ -55,10 +54,9 @@ impl IdText {
     /// These bits.
     #[must_use]
     pub fn of(octets: [u8; 16]) -> Self {
-        let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' - 10 + value };
         let mut text = [0; 32];
         for (pair, octet) in text.as_chunks_mut::<2>().0.iter_mut().zip(octets) {
-            *pair = [digit(octet >> 4), digit(octet & 15)];
+            *pair = hexadecimal::digits(octet);
         }
         Self(text)
     }

@@ -136,8 +136,8 @@ impl<'l> Fields<'l> {
         if Some(field.len()) != count.checked_mul(2) {
             return Err(self.error(what, FieldFault::Length));
         }
-        let octets = hexadecimal::read(field).ok_or(self.error(what, FieldFault::Hexadecimal))?;
-        Ok(octets.to_vec())
+        let mut octets = hexadecimal::read(field).ok_or(self.error(what, FieldFault::Hexadecimal))?;
+        Ok(core::mem::take(&mut *octets))
     }
 
     /// That there is no further field.
