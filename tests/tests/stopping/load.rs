@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use tessera_tests::until;
 use tessera_tests::wire::{KdcReq, socket};
 
 /// How long an answer may take on a busy machine. It ends a test that has failed.
@@ -85,7 +86,7 @@ impl Load {
     pub(crate) fn go_on(&self, more: usize) {
         let answered = |client: &Client| client.count.answered.load(Ordering::Relaxed);
         let goals: Vec<_> = self.clients.iter().map(|client| answered(client) + more).collect();
-        wait_for(|| {
+        until("requests are answered", || {
             self.clients
                 .iter()
                 .zip(&goals)
@@ -96,7 +97,7 @@ impl Load {
     /// Waits until who asks over UDP and who asks over TCP was told that nobody is there.
     pub(crate) fn be_told(&self) {
         let told = |client: &Client| client.count.told.load(Ordering::Relaxed) > 0;
-        wait_for(|| {
+        until("who comes too late is told so", || {
             ["UDP", "TCP"]
                 .iter()
                 .all(|wire| self.clients.iter().any(|client| client.wire == *wire && told(client)))
@@ -110,14 +111,6 @@ impl Load {
             .into_iter()
             .flat_map(|client| client.thread.join().unwrap())
             .collect()
-    }
-}
-
-fn wait_for(done: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < 2 * PATIENCE, "nothing comes of requests any more");
-        thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use tessera_tests::wire::{
     KdcReq, Name, PasswordRequest, ask, crypto::Key, login_by_preauth, now, pa_enc_timestamp, socket,
 };
-use tessera_tests::{Realm, Tool, ports};
+use tessera_tests::{Realm, Tool, ports, until};
 
 /// How long the kernel may have a request in hand on a busy machine before the daemon can see it.
 const IN_THE_KERNEL: Duration = Duration::from_millis(20);
@@ -153,9 +153,9 @@ fn sockets_that_somebody_keeps_lose_nothing_to_restarts_as_python_holds_them() {
         load.go_on(100);
         stops.push(Instant::now());
         realm.signal(Signal::SIGHUP);
-        while realm.log().matches("the realm EXAMPLE.COM is served").count() <= round {
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        until("it is served again", || {
+            realm.log().matches("the realm EXAMPLE.COM is served").count() > round
+        });
     }
     load.go_on(100);
     let sent = load.end();
