@@ -287,8 +287,8 @@ impl Writer {
                 Round::Failed => thread::sleep(AGAIN),
             }
         }
-        let left = self.taken.lines;
-        if self.taken.last.is_some() && left > 0 {
+        if self.taken.last.is_some() {
+            let left = self.taken.lines;
             figures::add(&self.events.figures.lost, left);
             self.log.error(format_args!(
                 "{left} events could not be written before the stop, and are lost"

@@ -89,17 +89,13 @@ impl<'l> Facts<'l> {
     pub(super) fn keys(mut self) -> impl Iterator<Item = Key<'l>> {
         KEYS.into_iter().filter_map(move |(name, sort)| {
             let text = self.rest.value(name)?;
-            Some(match sort? {
-                Sort::Id => Key { sort: Sort::Id, text },
-                Sort::Name => Key {
-                    sort: Sort::Name,
-                    text: without_realm(text),
-                },
-                Sort::Address => Key {
-                    sort: Sort::Address,
-                    text: without_port(text),
-                },
-            })
+            let sort = sort?;
+            let text = match sort {
+                Sort::Id => text,
+                Sort::Name => without_realm(text),
+                Sort::Address => without_port(text),
+            };
+            Some(Key { sort, text })
         })
     }
 }
