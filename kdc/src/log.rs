@@ -17,7 +17,7 @@ use tessera_common::time::Timestamp;
 use crate::clock;
 use crate::config::{LogConfig, LogFormat};
 use crate::metrics::Gauge;
-use crate::realm::accounting::{Event, Phrases, put_micros, put_string, put_time};
+use crate::realm::accounting::{Event, Phrases, put_instant, put_string, put_time};
 
 /// The most lines that wait to be written.
 const MOST_WAITING: usize = 65_536;
@@ -281,10 +281,8 @@ impl Composer {
             line.push_str("}\n");
             return line;
         }
-        line.push_str(phrases.now.text(now.time));
-        line.push('.');
-        put_micros(line, now.usec);
-        line.push_str("Z ");
+        put_instant(line, &mut phrases.now, now);
+        line.push(' ');
         line.push_str(level.name());
         line.push(' ');
         put(line, form, phrases);

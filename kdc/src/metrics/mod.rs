@@ -17,4 +17,4 @@ pub use readings::EventLogReadings;
 pub use readings::{
     Connections, Gauge, Keys, Listener, OfEach, Process, Readings, Reload, Replays, StoreReadings, Survey,
 };
-pub use requests::{Outcome, RequestReadings, Requests, Series};
+pub use requests::{RequestReadings, Requests, Series};

@@ -3,28 +3,30 @@
 
 use core::fmt::Display;
 
+use tessera_common::accounting::EventResult;
+
 use super::exposition::{Exposition, Format};
 use super::readings::{
     Connections, EventLogReadings, Gauge, Keys, Listener, OfEach, Process, Readings, Replays, StoreReadings,
 };
-use super::requests::{Outcome, RequestReadings};
+use super::requests::RequestReadings;
 use crate::realm::accounting::Kind;
 
 /// What is there from the beginning, at nought: what an alert waits for has to be seen going from 0 to 1.
-const ALWAYS: [(Kind, Outcome, &str); 13] = [
-    (Kind::As, Outcome::Issued, ""),
-    (Kind::As, Outcome::Refused, "client-shut-out"),
-    (Kind::As, Outcome::Refused, "client-unknown"),
-    (Kind::As, Outcome::Refused, "key-does-not-open"),
-    (Kind::As, Outcome::Refused, "krbtgt-missing"),
-    (Kind::As, Outcome::Refused, "network-shut-out"),
-    (Kind::As, Outcome::Refused, "wrong-proof"),
-    (Kind::Tgs, Outcome::Issued, ""),
-    (Kind::Tgs, Outcome::Refused, "key-does-not-open"),
-    (Kind::Password, Outcome::PasswordChanged, ""),
-    (Kind::Password, Outcome::Refused, "password-not-stored"),
-    (Kind::Password, Outcome::Dropped, "busy"),
-    (Kind::Administration, Outcome::Admitted, ""),
+const ALWAYS: [(Kind, EventResult, &str); 13] = [
+    (Kind::As, EventResult::Issued, ""),
+    (Kind::As, EventResult::Refused, "client-shut-out"),
+    (Kind::As, EventResult::Refused, "client-unknown"),
+    (Kind::As, EventResult::Refused, "key-does-not-open"),
+    (Kind::As, EventResult::Refused, "krbtgt-missing"),
+    (Kind::As, EventResult::Refused, "network-shut-out"),
+    (Kind::As, EventResult::Refused, "wrong-proof"),
+    (Kind::Tgs, EventResult::Issued, ""),
+    (Kind::Tgs, EventResult::Refused, "key-does-not-open"),
+    (Kind::Password, EventResult::PasswordChanged, ""),
+    (Kind::Password, EventResult::Refused, "password-not-stored"),
+    (Kind::Password, EventResult::Dropped, "busy"),
+    (Kind::Administration, EventResult::Admitted, ""),
 ];
 
 /// Writes a page of what was read.

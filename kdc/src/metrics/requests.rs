@@ -5,8 +5,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use tessera_common::accounting::EventResult;
+
 use super::histogram::{Buckets, Histogram, REQUEST_BOUNDS};
-use crate::realm::accounting::{Event, Kind, Result};
+use crate::realm::accounting::{Event, Kind};
 use crate::thread_number::thread_number;
 
 /// Threads beyond this share places.
@@ -18,45 +20,13 @@ const TRIES: usize = 32;
 /// The reason of what found no place.
 const OTHER: &str = "other";
 
-/// What came of a request, without what is particular to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
-    /// A ticket.
-    Issued,
-    /// A new password is in force.
-    PasswordChanged,
-    /// An administrator was let in.
-    Admitted,
-    /// A refusal that the peer was told.
-    Refused,
-    /// The former answer, again.
-    Repeated,
-    /// No answer.
-    Dropped,
-}
-
-impl Outcome {
-    /// The name, as in the log's `result=`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Issued => "issued",
-            Self::PasswordChanged => "password-changed",
-            Self::Admitted => "admitted",
-            Self::Refused => "refused",
-            Self::Repeated => "repeated",
-            Self::Dropped => "dropped",
-        }
-    }
-}
-
 /// What requests are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Series {
     /// What was asked for.
     pub kind: Kind,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: EventResult,
     /// Why, where it was refused or dropped; otherwise empty.
     pub reason: &'static str,
 }
@@ -64,19 +34,11 @@ pub struct Series {
 impl Series {
     /// Of an event.
     #[must_use]
-    pub const fn of(event: &Event) -> Self {
-        let (outcome, reason) = match &event.result {
-            Result::Issued(_) => (Outcome::Issued, ""),
-            Result::PasswordChanged => (Outcome::PasswordChanged, ""),
-            Result::Admitted => (Outcome::Admitted, ""),
-            Result::Refused { reason, .. } => (Outcome::Refused, *reason),
-            Result::Repeated => (Outcome::Repeated, ""),
-            Result::Dropped { reason } => (Outcome::Dropped, *reason),
-        };
+    pub fn of(event: &Event) -> Self {
         Self {
             kind: event.kind,
-            outcome,
-            reason,
+            outcome: event.result.event_result(),
+            reason: event.result.reason().unwrap_or_default(),
         }
     }
 
@@ -162,7 +124,7 @@ impl Requests {
             }
             let others = shard.others.load(Ordering::Relaxed);
             if others > 0 {
-                let name = (Kind::Unknown.name(), Outcome::Dropped.name(), OTHER);
+                let name = (Kind::Unknown.name(), EventResult::Dropped.name(), OTHER);
                 *counts.entry(name).or_default() += others;
             }
             for ((_, sum), of_shard) in durations.iter_mut().zip(&shard.durations) {
@@ -207,7 +169,7 @@ mod tests {
     fn refused(kind: Kind, reason: &'static str) -> Series {
         Series {
             kind,
-            outcome: Outcome::Refused,
+            outcome: EventResult::Refused,
             reason,
         }
     }
@@ -217,7 +179,7 @@ mod tests {
         let requests = Requests::default();
         let issued = Series {
             kind: Kind::As,
-            outcome: Outcome::Issued,
+            outcome: EventResult::Issued,
             reason: "",
         };
         thread::scope(|scope| {

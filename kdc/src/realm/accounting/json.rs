@@ -5,8 +5,8 @@ use core::fmt::Write as _;
 
 use tessera_common::time::Timestamp;
 
-use super::phrases::{Phrases, Second, put_offered};
-use super::{Event, Result, ShutOutLine, Transport, put_address, put_micros, put_number};
+use super::phrases::{Phrases, Second, put_instant, put_offered};
+use super::{Event, Result, ShutOutLine, Transport, put_address, put_number};
 use crate::realm::principal::PrincipalId;
 use crate::realm::rules::RuleName;
 
@@ -36,7 +36,7 @@ impl Event {
         put_text(out, ",\"mechanism\":", self.mechanism);
         put_text(out, ",\"factor\":", self.factor);
         out.push_str(",\"result\":\"");
-        out.push_str(self.result.name());
+        out.push_str(self.result.event_result().name());
         out.push('"');
         match &self.result {
             Result::Refused { code, reason, detail } => {
@@ -83,13 +83,11 @@ impl ShutOutLine {
     }
 }
 
-/// Writes `"time":…`: RFC 3339 in UTC, to the microsecond.
+/// Writes `"time":…`.
 pub(crate) fn put_time(out: &mut String, second: &mut Second, time: Timestamp) {
     out.push_str("\"time\":\"");
-    out.push_str(second.text(time.time));
-    out.push('.');
-    put_micros(out, time.usec);
-    out.push_str("Z\"");
+    put_instant(out, second, time);
+    out.push('"');
 }
 
 fn put_until(out: &mut String, key: &str, second: &str) {

@@ -6,6 +6,7 @@ mod phrases;
 use core::fmt::{self, Write as _};
 use core::net::SocketAddr;
 
+use tessera_common::accounting::{EventKind, EventResult};
 use tessera_common::crypto::EncType;
 use tessera_common::error_code::ErrorCode;
 use tessera_common::flags::TicketFlags;
@@ -19,6 +20,7 @@ use super::rules::RuleName;
 pub use json::put_string;
 pub(crate) use json::put_time;
 pub use phrases::Phrases;
+pub(crate) use phrases::put_instant;
 
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,16 +61,22 @@ impl Kind {
     /// Each, in the order in which they are declared.
     pub const ALL: [Self; 5] = [Self::As, Self::Tgs, Self::Password, Self::Administration, Self::Unknown];
 
+    /// The same, among all that events are about.
+    #[must_use]
+    pub const fn event_kind(self) -> EventKind {
+        match self {
+            Self::As => EventKind::As,
+            Self::Tgs => EventKind::Tgs,
+            Self::Password => EventKind::Password,
+            Self::Administration => EventKind::Administration,
+            Self::Unknown => EventKind::Unknown,
+        }
+    }
+
     /// The name in logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::As => "as",
-            Self::Tgs => "tgs",
-            Self::Password => "password",
-            Self::Administration => "administration",
-            Self::Unknown => "unknown",
-        }
+        self.event_kind().name()
     }
 }
 
@@ -270,14 +278,25 @@ impl fmt::Display for ShutOutLine {
 }
 
 impl Result {
-    const fn name(&self) -> &'static str {
+    /// The same without what is particular to it, among all that events may have come to.
+    #[must_use]
+    pub const fn event_result(&self) -> EventResult {
         match self {
-            Self::Issued(_) => "issued",
-            Self::PasswordChanged => "password-changed",
-            Self::Admitted => "admitted",
-            Self::Refused { .. } => "refused",
-            Self::Repeated => "repeated",
-            Self::Dropped { .. } => "dropped",
+            Self::Issued(_) => EventResult::Issued,
+            Self::PasswordChanged => EventResult::PasswordChanged,
+            Self::Admitted => EventResult::Admitted,
+            Self::Refused { .. } => EventResult::Refused,
+            Self::Repeated => EventResult::Repeated,
+            Self::Dropped { .. } => EventResult::Dropped,
+        }
+    }
+
+    /// Why, where it was refused or dropped: a stable name.
+    #[must_use]
+    pub const fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused { reason, .. } | Self::Dropped { reason } => Some(*reason),
+            Self::Issued(_) | Self::PasswordChanged | Self::Admitted | Self::Repeated => None,
         }
     }
 
@@ -369,12 +388,4 @@ fn put_quoted(out: &mut String, value: &str) {
 
 fn put_number(out: &mut String, number: i64) {
     out.push_str(itoa::Buffer::new().format(number));
-}
-
-/// Writes millionths of a second, all six digits of them.
-pub(crate) fn put_micros(out: &mut String, usec: u32) {
-    const MILLION: u32 = 1_000_000;
-    // The digit before them keeps the zeros that they begin with.
-    let mut digits = itoa::Buffer::new();
-    out.push_str(digits.format(MILLION + usec % MILLION).get(1..).unwrap_or_default());
 }

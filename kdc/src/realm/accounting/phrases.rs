@@ -2,7 +2,7 @@
 //! tickets alike.
 
 use tessera_common::flags::TicketFlags;
-use tessera_common::time::KerberosTime;
+use tessera_common::time::{KerberosTime, Timestamp};
 
 use super::{Issued, put_number};
 
@@ -28,7 +28,7 @@ pub(crate) struct Second {
 
 impl Second {
     /// As RFC 3339 has it, without the `Z` at its end.
-    pub(crate) fn text(&mut self, time: KerberosTime) -> &str {
+    pub(super) fn text(&mut self, time: KerberosTime) -> &str {
         if self.time != time || self.text.is_empty() {
             self.time = time;
             time.to_text().as_str().trim_end_matches('Z').clone_into(&mut self.text);
@@ -36,6 +36,24 @@ impl Second {
         &self.text
     }
 }
+
+/// Writes a time: RFC 3339 in UTC, to the microsecond.
+pub(crate) fn put_instant(out: &mut String, second: &mut Second, time: Timestamp) {
+    out.push_str(second.text(time.time));
+    out.push('.');
+    // The digit before them keeps the zeros that they begin with.
+    let mut digits = itoa::Buffer::new();
+    out.push_str(
+        digits
+            .format(MILLION + time.usec % MILLION)
+            .get(1..)
+            .unwrap_or_default(),
+    );
+    out.push('Z');
+}
+
+/// Microseconds in a second.
+const MILLION: u32 = 1_000_000;
 
 /// A ticket in words, but for its times.
 #[derive(Default)]
